@@ -1,0 +1,50 @@
+"""The Python face: ``import weighbridge as wb; wb.plan("llama-3.1-8b", on="rtx-4090")``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from weighbridge.plan import Plan, plan_request
+from weighbridge.request import make_request
+
+if TYPE_CHECKING:
+    from weighbridge.rules import RuleResult
+    from weighbridge.search.sweep import Sweep
+
+Name = str | os.PathLike[str]
+
+
+def plan(model: Name, **options: Any) -> Plan:
+    """What ``model`` takes: a catalogue name, a config.json, a checkpoint folder, or a size.
+
+    Options are those of the command line: ``on``, ``engine``, ``weights``, ``kv_cache_dtype``,
+    ``context`` (``max_model_len``), ``input_tokens``, ``output_tokens``, ``concurrency``, …
+
+    >>> import weighbridge as wb
+    >>> wb.plan("llama-3.1-8b", weights="bf16").term("weights")
+    16060522496
+    """
+    made = plan_request(make_request(os.fspath(model), options))
+    if made.fits is not False:
+        return made
+    from weighbridge.search.remedies import with_remedies
+
+    return with_remedies(made)
+
+
+def sweep(
+    model: Name, *, context: Sequence[int], concurrency: Sequence[int] = (1,), **options: Any
+) -> Sweep:
+    """Totals over contexts × concurrencies; one evaluation over arrays where numpy is there."""
+    from weighbridge.search.sweep import sweep as sweep_request
+
+    return sweep_request(make_request(os.fspath(model), options), context, concurrency)
+
+
+def rules(model: Name, **options: Any) -> tuple[RuleResult, ...]:
+    """What well-known rules of thumb would say of the model, beside the plan's figures."""
+    from weighbridge.rules import rules_for
+
+    return rules_for(plan(model, **options))

@@ -1,0 +1,110 @@
+"""How engines spend a device, one file each.
+
+An engine module offers ``spend(question) -> Spending``: from the facts of a model, the settled
+lengths and the machine, the terms of every device in every phase. To add an engine, write that
+file and a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from weighbridge.errors import EngineError
+from weighbridge.hardware.card import Card
+from weighbridge.model.facts import Model
+from weighbridge.request import Deployment, Tokens
+from weighbridge.term import Phase, Term
+
+MODULES = {"transformers": "weighbridge.engine.transformers"}
+PLANNED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "ollama")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine and its version, as (major, minor, patch)."""
+
+    name: str
+    version: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        return f"{self.name}=={'.'.join(map(str, self.version))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an engine is asked; ``cards`` is empty where no hardware was named.
+
+    ``concurrency`` and the lengths in ``tokens`` may be int64 arrays.
+    """
+
+    model: Model
+    engine: Engine
+    deployment: Deployment
+    tokens: Tokens
+    concurrency: Any
+    cards: tuple[Card, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpending:
+    """The terms of one device: those always there, and those of each phase."""
+
+    index: int
+    resident: tuple[Term, ...]
+    phases: Mapping[Phase, tuple[Term, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFacts:
+    """What the cache costs: per further token, and for a sequence of the settled length."""
+
+    dtype: str
+    bytes_per_token: int
+    bytes_per_sequence: Any
+    state_bytes_per_sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Every device's terms, the cache's facts, and what the engine assumed."""
+
+    devices: tuple[DeviceSpending, ...]
+    cache: CacheFacts
+    notes: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+Spend = Callable[[Question], Spending]
+
+
+def parse_engine(text: str) -> Engine:
+    """``transformers`` or ``transformers==4.46.0``; a missing version means the newest modelled.
+
+    Raises :class:`EngineError` naming the engines that are modelled.
+    """
+    name, separator, version = text.strip().lower().partition("==")
+    if name not in MODULES:
+        known = ", ".join(MODULES)
+        if name in PLANNED:
+            raise EngineError(f"engine {name!r} is not modelled yet; modelled are: {known}")
+        raise EngineError(f"engine {name[:60]!r} is not known; modelled are: {known}")
+    newest: tuple[int, int, int] = import_module(MODULES[name]).NEWEST
+    if not separator:
+        return Engine(name, newest)
+    parts = version.split(".")
+    if not 1 <= len(parts) <= 3 or not all(p.isascii() and p.isdigit() and len(p) < 5 for p in parts):
+        raise EngineError(
+            f"version {version[:40]!r} of {name} cannot be read; write {name}=="
+            + ".".join(map(str, newest))
+        )
+    major, minor, patch = (*map(int, parts), 0, 0)[:3]
+    return Engine(name, (major, minor, patch))
+
+
+def spend(question: Question) -> Spending:
+    """Ask the question's engine."""
+    function: Spend = import_module(MODULES[question.engine.name]).spend
+    return function(question)

@@ -1,0 +1,1 @@
+"""Facts → bytes: one file per term, pure functions of ints (or of int64 arrays)."""

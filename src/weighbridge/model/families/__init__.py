@@ -1,0 +1,69 @@
+"""Families: config.json → facts, one small mapping each.
+
+To add an architecture of known parts, write one file with a ``read(config) -> Model`` and one row
+here; put its config into ``tests/configs`` and its published count into the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+
+from weighbridge.errors import UnknownArchitecture
+from weighbridge.model.config import Config
+from weighbridge.model.facts import Model
+
+FAMILIES = {
+    "bert": "bert:read",
+    "deepseek_v2": "deepseek:read",
+    "deepseek_v3": "deepseek:read",
+    "gemma": "gemma:read_gemma",
+    "gemma2": "gemma:read_gemma2",
+    "gemma3": "gemma3_vision:read",
+    "gemma3_text": "gemma:read_gemma3",
+    "gpt2": "gpt2:read",
+    "gpt_oss": "gpt_oss:read",
+    "kimi_k2": "deepseek:read",
+    "llama": "llama:read",
+    "mistral": "mistral:read",
+    "mixtral": "mixtral:read",
+    "phi": "phi:read_phi",
+    "phi3": "phi:read_phi3",
+    "qwen2": "qwen2:read",
+    "qwen2_moe": "qwen2_moe:read",
+    "qwen3": "qwen3:read",
+    "qwen3_moe": "qwen3_moe:read",
+}
+
+
+def read_model(config: Config) -> Model:
+    """The facts of the architecture that the config names.
+
+    Raises :class:`UnknownArchitecture` where no family reads it: its memory would be a guess.
+    """
+    model_type = config.text("model type", "model_type")
+    if model_type is None:
+        raise config.refuse("model_type", "is missing, so the architecture cannot be known")
+    if model_type not in FAMILIES:
+        raise UnknownArchitecture(
+            f"{config.where}: no family reads model_type {model_type!r}, and its memory will not be "
+            f"guessed; known are {', '.join(FAMILIES)}"
+        )
+    model = _reader(model_type)(config)
+    quantization = config.section("quantization_config")
+    return replace(
+        model,
+        family=model_type,
+        quantization=None if quantization is None else quantization.raw,
+        answers=dict(config.answers),
+        dtype=model.dtype or config.dtype() or "",
+    )
+
+
+def _reader(model_type: str) -> Callable[[Config], Model]:
+    module, _, function = FAMILIES[model_type].partition(":")
+    reader: Callable[[Config], Model] = getattr(
+        import_module(f"weighbridge.model.families.{module}"), function
+    )
+    return reader

@@ -1,0 +1,41 @@
+"""Attention of an encoder: every token sees every token, and nothing is kept for the next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+
+
+@dataclass(frozen=True, slots=True)
+class BidirectionalAttention:
+    """Softmax attention without a cache, as in BERT (arXiv:1810.04805)."""
+
+    parameters: tuple[Parameter, ...]
+    heads: int
+    head_dim: int
+
+    @property
+    def kind(self) -> str:
+        """``bidirectional``."""
+        return "bidirectional attention"
+
+    @property
+    def cache(self) -> tuple[CacheStream, ...]:
+        """An encoder keeps nothing."""
+        return ()
+
+    @property
+    def state(self) -> tuple[StateTensor, ...]:
+        """An encoder keeps nothing."""
+        return ()
+
+    @property
+    def score_heads(self) -> int:
+        """Every head scores every token."""
+        return self.heads
+
+    @property
+    def live_width(self) -> int:
+        """Queries, keys, values and the output."""
+        return 4 * self.heads * self.head_dim

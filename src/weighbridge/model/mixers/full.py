@@ -1,0 +1,63 @@
+"""Full attention: every token sees every earlier one (multi-head, grouped-query, multi-query).
+
+Cache per token: ``kv_heads × (k_dim + v_dim)`` elements (Shazeer, arXiv:1911.02150, for one KV
+head; Ainslie et al., arXiv:2305.13245, for groups).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+
+
+@dataclass(frozen=True, slots=True)
+class FullAttention:
+    """Softmax attention over all earlier tokens with ``heads`` query and ``kv_heads`` KV heads."""
+
+    parameters: tuple[Parameter, ...]
+    heads: int
+    kv_heads: int
+    k_dim: int
+    v_dim: int
+
+    @property
+    def kind(self) -> str:
+        """``full``, by head sharing: MHA, GQA or MQA."""
+        return f"full attention ({sharing(self.heads, self.kv_heads)})"
+
+    @property
+    def cache(self) -> tuple[CacheStream, ...]:
+        """Keys and values of every KV head."""
+        return (CacheStream(self.kv_heads * (self.k_dim + self.v_dim)),)
+
+    @property
+    def state(self) -> tuple[StateTensor, ...]:
+        """Nothing beside the cache."""
+        return ()
+
+    @property
+    def score_heads(self) -> int:
+        """Every query head scores every key."""
+        return self.heads
+
+    @property
+    def live_width(self) -> int:
+        """Queries, keys and values before and after rotation, and the output."""
+        return live_width(self.heads, self.kv_heads, self.k_dim, self.v_dim)
+
+
+def sharing(heads: int, kv_heads: int) -> str:
+    """How query heads share KV heads, in the field's words."""
+    if kv_heads == heads:
+        return "MHA"
+    return "MQA" if kv_heads == 1 else "GQA"
+
+
+def live_width(heads: int, kv_heads: int, k_dim: int, v_dim: int) -> int:
+    """Elements per token alive in attention's widest moment without a score matrix.
+
+    Projected queries, keys and values with the rotated queries and keys beside them, and the
+    output before the values are freed.
+    """
+    return 2 * heads * k_dim + 2 * kv_heads * k_dim + kv_heads * v_dim + heads * v_dim

@@ -1,0 +1,267 @@
+"""Request → Plan: the table of contents. It walks the rooms from the model to the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from weighbridge._version import __version__
+from weighbridge.engine import (
+    CacheFacts,
+    DeviceSpending,
+    Engine,
+    Question,
+    Spending,
+    parse_engine,
+    spend,
+)
+from weighbridge.hardware.card import Card
+from weighbridge.hardware.machine import Machine, parse_machine
+from weighbridge.model.facts import Model
+from weighbridge.model.load import load_model
+from weighbridge.request import Request, Tokens, settle_tokens
+from weighbridge.term import Basis, Phase, Term, weakest
+from weighbridge.units import format_bytes
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """One device: its terms at the phase in which it holds most, and what it could hold.
+
+    ``terms`` are those of the peak; ``phases`` keeps the terms of every phase.
+    """
+
+    name: str
+    index: int
+    card: Card | None
+    phase: Phase
+    terms: tuple[Term, ...]
+    phases: Mapping[Phase, tuple[Term, ...]]
+
+    @property
+    def total(self) -> int:
+        """Bytes at the peak."""
+        return sum(term.bytes for term in self.terms)
+
+    @property
+    def low(self) -> int:
+        """The least it can be, in the phase where that is most."""
+        return max(sum(term.low for term in terms) for terms in self.phases.values())
+
+    @property
+    def high(self) -> int:
+        """The most it can be, in the phase where that is most."""
+        return max(sum(term.high for term in terms) for terms in self.phases.values())
+
+    @property
+    def capacity(self) -> int | None:
+        """The card's memory as the driver or, failing that, the maker states it."""
+        if self.card is None:
+            return None
+        return self.card.driver_total_bytes or self.card.marketed_memory
+
+    @property
+    def usable(self) -> int | None:
+        """What an application can allocate of it."""
+        return None if self.card is None else self.card.usable_bytes
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the total is within what is usable; None without a card."""
+        return None if self.usable is None else self.total <= self.usable
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A change of one option that makes the plan fit, and the bytes the fullest device then has."""
+
+    option: str
+    value: str
+    total: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether it fits, why, and what would make it fit; ``sure`` if the bounds agree."""
+
+    fits: bool | None
+    sure: bool
+    because: str
+    remedies: tuple[Remedy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Room for the cache in what the other terms leave: tokens, and sequences at the context."""
+
+    tokens: int | None
+    sequences: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The answer: what each device holds, why, and whether it fits."""
+
+    request: Request
+    model: Model
+    engine: Engine
+    tokens: Tokens
+    machine: Machine | None
+    devices: tuple[DevicePlan, ...]
+    cache: CacheFacts
+    capacity: Capacity
+    verdict: Verdict
+    assumptions: tuple[str, ...]
+    settings: Mapping[str, str]
+    version: str = __version__
+
+    @property
+    def total(self) -> int:
+        """Bytes at the peak, over all devices."""
+        return sum(device.total for device in self.devices)
+
+    @property
+    def low(self) -> int:
+        """The least the total can be."""
+        return sum(device.low for device in self.devices)
+
+    @property
+    def high(self) -> int:
+        """The most the total can be."""
+        return sum(device.high for device in self.devices)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The ledger: every term of every device at its peak."""
+        return tuple(term for device in self.devices for term in device.terms)
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether every device holds its part; None where no card was named."""
+        return self.verdict.fits
+
+    @property
+    def basis(self) -> Basis:
+        """The weakest rung of the ladder among the terms."""
+        return weakest([term.basis for term in self.terms])
+
+    def term(self, name: str) -> int:
+        """Bytes of the terms of this name over all devices at their peaks."""
+        return sum(term.bytes for term in self.terms if term.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as ``--json`` prints it."""
+        from weighbridge.show.json import plan_to_dict
+
+        return plan_to_dict(self)
+
+    def __str__(self) -> str:
+        from weighbridge.show.text import plan_to_text
+
+        return plan_to_text(self)
+
+    def _repr_html_(self) -> str:
+        from weighbridge.show.html import plan_to_html
+
+        return plan_to_html(self)
+
+    def _repr_markdown_(self) -> str:
+        from weighbridge.show.markdown import plan_to_markdown
+
+        return plan_to_markdown(self)
+
+
+def plan_request(request: Request, model: Model | None = None) -> Plan:
+    """The plan of a request; ``model`` saves reading it again when many are asked of one model."""
+    engine = parse_engine(request.deployment.engine)
+    machine = parse_machine(request.deployment.on) if request.deployment.on else None
+    model = load_model(request.model) if model is None else model
+    tokens = settle_tokens(request, model.max_positions, generates=model.generates)
+    question = Question(
+        model,
+        engine,
+        request.deployment,
+        tokens,
+        request.workload.concurrency,
+        machine.devices if machine else (),
+    )
+    spending = spend(question)
+    devices = tuple(_device(each, machine) for each in spending.devices)
+    return Plan(
+        request=request,
+        model=model,
+        engine=engine,
+        tokens=tokens,
+        machine=machine,
+        devices=devices,
+        cache=spending.cache,
+        capacity=_capacity(devices, spending),
+        verdict=_verdict(devices),
+        assumptions=_assumptions(model, tokens, machine, spending),
+        settings=spending.settings,
+    )
+
+
+def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
+    phases = {
+        phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()
+    }
+    peak = max(phases, key=lambda phase: sum(term.bytes for term in phases[phase]))
+    card = machine.devices[spending.index] if machine else None
+    name = card.name if card else "any device"
+    return DevicePlan(name, spending.index, card, peak, phases[peak], phases)
+
+
+def _verdict(devices: tuple[DevicePlan, ...]) -> Verdict:
+    if any(device.usable is None for device in devices):
+        return Verdict(None, False, "no card was named; add --on CARD to see whether it fits")
+    short = [device for device in devices if not device.fits]
+    if short:
+        worst = max(short, key=lambda device: device.total - (device.usable or 0))
+        missing = worst.total - (worst.usable or 0)
+        sure = any(device.low > (device.usable or 0) for device in short)
+        return Verdict(
+            False,
+            sure,
+            f"{worst.name} can hold {format_bytes(worst.usable or 0)} and would need "
+            f"{format_bytes(worst.total)} in {worst.phase}: {format_bytes(missing)} too much",
+        )
+    fullest = min(devices, key=lambda device: (device.usable or 0) - device.total)
+    spare = (fullest.usable or 0) - fullest.total
+    sure = all(device.high <= (device.usable or 0) for device in devices)
+    return Verdict(
+        True,
+        sure,
+        f"{format_bytes(fullest.total)} of {format_bytes(fullest.usable or 0)} on {fullest.name}, "
+        f"{format_bytes(spare)} to spare at the peak, in {fullest.phase}",
+    )
+
+
+def _capacity(devices: tuple[DevicePlan, ...], spending: Spending) -> Capacity:
+    """Room left by all terms but the cache, in tokens and in sequences of the settled length."""
+    if any(device.usable is None for device in devices):
+        return Capacity(None, None)
+    held = sum(t.bytes for d in devices for t in d.terms if t.name in {"kv_cache", "state"})
+    room = sum((device.usable or 0) - device.total for device in devices) + held
+    per_token, cache = spending.cache.bytes_per_token, spending.cache
+    per_sequence = cache.bytes_per_sequence + cache.state_bytes_per_sequence
+    return Capacity(
+        max(room, 0) // per_token if per_token else None,
+        max(room, 0) / per_sequence if per_sequence else None,
+    )
+
+
+def _assumptions(
+    model: Model, tokens: Tokens, machine: Machine | None, spending: Spending
+) -> tuple[str, ...]:
+    every = (
+        *model.notes,
+        *tokens.notes,
+        *(machine.notes if machine else ()),
+        *spending.notes,
+    )
+    return tuple(dict.fromkeys(every))

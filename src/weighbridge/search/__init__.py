@@ -1,0 +1,1 @@
+"""The inverse questions: plans asked many times, to find what would fit."""

@@ -1,0 +1,1 @@
+"""Plan → terminal, Markdown, HTML, SVG and JSON: the only rooms that print a number."""

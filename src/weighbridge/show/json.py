@@ -1,0 +1,85 @@
+"""Plan → the JSON of the contract (schema 1). Bytes are integers; unknown is null."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weighbridge.plan import SCHEMA, DevicePlan, Plan
+
+
+def plan_to_dict(plan: Plan) -> dict[str, Any]:
+    """Every number of a plan, in the shape that other programs rely on."""
+    model = plan.model
+    return {
+        "schema": SCHEMA,
+        "version": plan.version,
+        "model": {
+            "id": model.id,
+            "family": model.family,
+            "architecture": model.architecture,
+            "parameters": model.parameters,
+            "active_parameters": model.active_parameters,
+            "layers": len(model.layers),
+            "basis": model.basis,
+            "source": model.source,
+            "answers": dict(model.answers),
+        },
+        "request": {
+            **plan.request.to_dict(),
+            **plan.settings,
+            "max_model_len": plan.tokens.context if plan.tokens.output > 1 else plan.tokens.prompt,
+            "input_tokens": plan.tokens.prompt,
+            "output_tokens": plan.tokens.output,
+            "assumptions": list(plan.assumptions),
+        },
+        "devices": [_device(device) for device in plan.devices],
+        "total_bytes": plan.total,
+        "low": plan.low,
+        "high": plan.high,
+        "kv": {
+            "dtype": plan.cache.dtype,
+            "bytes_per_token": plan.cache.bytes_per_token,
+            "bytes_per_sequence": plan.cache.bytes_per_sequence,
+            "state_bytes_per_sequence": plan.cache.state_bytes_per_sequence,
+            "capacity_tokens": plan.capacity.tokens,
+            "max_concurrency": plan.capacity.sequences,
+        },
+        "verdict": {
+            "fits": plan.verdict.fits,
+            "sure": plan.verdict.sure,
+            "because": plan.verdict.because,
+            "try": [
+                {
+                    "option": remedy.option,
+                    "value": remedy.value,
+                    "total_bytes": remedy.total,
+                    "why": remedy.why,
+                }
+                for remedy in plan.verdict.remedies
+            ],
+        },
+    }
+
+
+def _device(device: DevicePlan) -> dict[str, Any]:
+    return {
+        "name": device.name,
+        "index": device.index,
+        "capacity_bytes": device.capacity,
+        "usable_bytes": device.usable,
+        "phase": device.phase,
+        "terms": [term.to_dict() for term in device.terms],
+        "total_bytes": device.total,
+        "low": device.low,
+        "high": device.high,
+        "fits": device.fits,
+        "phases": {
+            phase: {
+                "total_bytes": sum(term.bytes for term in terms),
+                "low": sum(term.low for term in terms),
+                "high": sum(term.high for term in terms),
+                "terms": [term.to_dict() for term in terms],
+            }
+            for phase, terms in device.phases.items()
+        },
+    }

@@ -1,0 +1,238 @@
+"""What every rendering of a plan says in words: the verdict, the facts, the way out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from weighbridge.plan import DevicePlan, Plan
+from weighbridge.show.labels import BASES
+from weighbridge.show.width import clean
+from weighbridge.units import (
+    GIB,
+    format_bytes,
+    format_bytes_decimal,
+    format_parameters,
+)
+
+
+class Head(NamedTuple):
+    """The verdict: a mark and a word that need no colour, the colour's tone, and the numbers."""
+
+    mark: str
+    word: str
+    tone: str
+    detail: str
+
+
+def verdict_head(plan: Plan) -> Head:
+    """The verdict of a plan in one line."""
+    fits, sure = plan.verdict.fits, plan.verdict.sure
+    because = clean(plan.verdict.because)
+    if fits is None:
+        return Head("○", "no card named", "hint", _need(plan))
+    if fits and sure:
+        return Head("✓", "fits", "good", because)
+    if fits:
+        return Head("~", "fits, but the upper bound does not", "warn", because)
+    if sure:
+        return Head("✗", "does not fit", "bad", because)
+    return Head("✗", "does not fit, though the lower bound would", "bad", because)
+
+
+def _need(plan: Plan) -> str:
+    phases = {device.phase for device in plan.devices}
+    peak = f" in {phases.pop()}" if len(phases) == 1 else ""
+    return f"{format_bytes(plan.total)} at the peak{peak}{_bounds(plan.low, plan.high)}"
+
+
+def _bounds(low: int, high: int) -> str:
+    first, last = format_bytes(low), format_bytes(high)
+    return "" if first == last else f", between {first} and {last}"
+
+
+def facts(plan: Plan) -> list[tuple[str, str]]:
+    """What was weighed, as (name, sentence): model, layers, weights, engine, work, cache."""
+    every = [
+        ("model", _model(plan)),
+        ("layers", _layers(plan)),
+        ("weights", _weights(plan)),
+        ("engine", _engine(plan)),
+        ("work", _work(plan)),
+        ("KV cache", _cache(plan)),
+        ("room", _room(plan)),
+    ]
+    return [(name, clean(sentence)) for name, sentence in every if sentence]
+
+
+def _model(plan: Plan) -> str:
+    total, active = plan.model.parameters, plan.model.active_parameters
+    parts = [clean(plan.model.id), f"{format_parameters(total)} parameters"]
+    if active != total:
+        parts.append(f"{format_parameters(active)} of them active per token")
+    return " · ".join(parts)
+
+
+def _layers(plan: Plan) -> str:
+    """How many layers of which kind of mixer and feed-forward, and what stands beside them."""
+    mixers: dict[str, int] = {}
+    forwards: dict[str, int] = {}
+    for layer, count in plan.model.layer_groups():
+        mixers[layer.mixer.kind] = mixers.get(layer.mixer.kind, 0) + count
+        forwards[layer.feed_forward.kind] = forwards.get(layer.feed_forward.kind, 0) + count
+    if not mixers:
+        return ""
+    parts = [_kinds(mixers)]
+    parts.append(_kinds(forwards) if len(forwards) > 1 else next(iter(forwards)))
+    parts += [
+        f"{tower.name} tower of {format_parameters(tower.elements)}" for tower in plan.model.towers
+    ]
+    return " · ".join(parts)
+
+
+def _kinds(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} × {kind}" for kind, count in counts.items())
+
+
+def _weights(plan: Plan) -> str:
+    size = plan.term("weights")
+    basis = BASES.get(plan.model.basis, plan.model.basis)
+    form = plan.settings.get("weights", plan.request.deployment.weights)
+    return f"{form} · {both_units(size)} · {basis}"
+
+
+def both_units(size: int) -> str:
+    """``14.96 GiB (16.06 GB)``."""
+    return f"{format_bytes(size)} ({format_bytes_decimal(size)})"
+
+
+def _engine(plan: Plan) -> str:
+    parts = [str(plan.engine).replace("==", " ")]
+    asked = plan.request.deployment
+    attention = plan.settings.get("attn_implementation", asked.attn_implementation)
+    growth = plan.settings.get("cache_implementation", asked.cache_implementation)
+    parts.append(f"{attention} attention")
+    if plan.cache.bytes_per_sequence:
+        parts.append(f"{growth} cache in {plan.cache.dtype}")
+    return " · ".join(parts)
+
+
+def _work(plan: Plan) -> str:
+    count = plan.request.workload.concurrency
+    many = f"{count:,} sequences at once, each" if count > 1 else "1 sequence of"
+    prompt, output = plan.tokens.prompt, plan.tokens.output
+    if not plan.model.generates:
+        return f"{many} {prompt:,} tokens"
+    return f"{many} {prompt:,} tokens in and {output:,} out"
+
+
+def _cache(plan: Plan) -> str:
+    """What a token and a sequence cost."""
+    cache, parts = plan.cache, []
+    if cache.bytes_per_token:
+        further = "further token" if _forgets(plan) else "token"
+        parts.append(f"{_small(cache.bytes_per_token)} per {further}")
+    if cache.bytes_per_sequence:
+        length = plan.tokens.cached
+        parts.append(f"{format_bytes(cache.bytes_per_sequence)} per sequence of {length:,} tokens")
+    if cache.state_bytes_per_sequence:
+        parts.append(f"{format_bytes(cache.state_bytes_per_sequence)} of state per sequence")
+    return " · ".join(parts)
+
+
+def _forgets(plan: Plan) -> bool:
+    """Whether some layers keep a window only, so that a further token costs less than the first."""
+    groups = plan.model.layer_groups()
+    return any(stream.window for layer, _ in groups for stream in layer.mixer.cache)
+
+
+def _small(size: int) -> str:
+    return f"{size / 1024:,.2f} KiB" if size < GIB else format_bytes(size)
+
+
+def _room(plan: Plan) -> str:
+    """How many tokens and sequences the rest of the cards would hold."""
+    tokens, sequences = plan.capacity.tokens, plan.capacity.sequences
+    if tokens is None and sequences is None:
+        return ""
+    if not tokens and not sequences:
+        return "none for a cache beside the other terms"
+    parts = [f"{tokens:,} tokens of cache"] if tokens is not None else []
+    if sequences is not None:
+        parts.append(f"{_tenths(sequences)} such sequences")
+    return " or ".join(parts) + ", the other terms unchanged"
+
+
+def _tenths(number: float) -> str:
+    return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"
+
+
+def further_totals(plan: Plan, device: DevicePlan) -> list[str]:
+    """The device's totals in the phases that are not its peak, and the total of all devices."""
+    lines = []
+    for phase, terms in device.phases.items():
+        if phase != device.phase:
+            bounds = _bounds(sum(t.low for t in terms), sum(t.high for t in terms))
+            lines.append(f"in {phase}: {format_bytes(sum(t.bytes for t in terms))}{bounds}")
+    if len(plan.devices) > 1:
+        bounds = _bounds(plan.low, plan.high)
+        lines.append(f"over all {len(plan.devices)} devices: {format_bytes(plan.total)}{bounds}")
+    return lines
+
+
+def bounds_note(plan: Plan) -> str:
+    """What an unsure verdict hangs on, in a sentence; empty where it is sure."""
+    if plan.fits is None or plan.verdict.sure:
+        return ""
+    short = [d for d in plan.devices if d.usable is not None and d.high > d.usable]
+    if not short:
+        return ""
+    worst = max(short, key=lambda device: device.high - (device.usable or 0))
+    usable = format_bytes(worst.usable or 0)
+    if plan.fits:
+        return f"the upper bound is {format_bytes(worst.high)}, more than {usable}"
+    return f"the lower bound is {format_bytes(worst.low)}, within {usable}"
+
+
+def flag(option: str) -> str:
+    """An option as the command line spells it: ``max_model_len`` → ``--max-model-len``."""
+    option = clean(option)
+    return option if option.startswith("-") else "--" + option.replace("_", "-")
+
+
+class WayOut(NamedTuple):
+    """A remedy in words: what to type, what it then takes, and why it helps."""
+
+    flag: str
+    total: str
+    why: str
+
+
+def ways_out(plan: Plan) -> list[WayOut]:
+    """The remedies of a plan that does not fit."""
+    return [
+        WayOut(
+            f"{flag(each.option)} {clean(each.value)}",
+            format_bytes(each.total),
+            clean(each.why),
+        )
+        for each in plan.verdict.remedies
+    ]
+
+
+NO_WAY_OUT = "no single option that is known here makes it fit"
+
+
+def assumptions(plan: Plan) -> list[str]:
+    """What was assumed, a sentence each."""
+    return [clean(each) for each in plan.assumptions]
+
+
+def card_line(device: DevicePlan) -> str:
+    """The card's memory as sold, as the driver gives it, and as a program sees it."""
+    card = device.card
+    if card is None:
+        return ""
+    sold = format_bytes(card.marketed_memory)
+    if card.marketed_unit == "GB":
+        sold = format_bytes_decimal(card.marketed_memory) + f" ({sold})"
+    return f"{clean(card.name)}: sold as {sold}, a program sees {format_bytes(card.usable_bytes)}"

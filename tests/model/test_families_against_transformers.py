@@ -1,0 +1,63 @@
+"""Families against the real classes of Transformers on the meta device: every name and shape."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from weighbridge.model import catalog
+from weighbridge.model.load import load_model
+
+torch = pytest.importorskip("torch", reason="needs the [trace] extra")
+transformers = pytest.importorskip("transformers", reason="needs the [trace] extra")
+
+ALIASES = {"kimi_k2": "deepseek_v3"}
+BARE = ("BertModel", "Qwen3Model", "MistralModel")
+
+
+def instantiate(row: catalog.Row) -> Any:
+    config = {k: v for k, v in row.config.items() if k != "quantization_config"}
+    config["model_type"] = ALIASES.get(config["model_type"], config["model_type"])
+    mapping = transformers.models.auto.configuration_auto.CONFIG_MAPPING
+    made = mapping[config["model_type"]].from_dict(config)
+    with torch.device("meta"):
+        return getattr(transformers, load_model(row.id).architecture)(made)
+
+
+def comparable(name: str) -> str:
+    """One spelling for what version 5 renames in memory against the files."""
+    name = name.replace("block_sparse_moe", "mlp")
+    name = re.sub(r"^language_model\.model\.", "model.language_model.", name)
+    return re.sub(r"^(vision_tower|multi_modal_projector)\.", r"model.\1.", name).replace(
+        "vision_tower.vision_model.", "vision_tower."
+    )
+
+
+def without_experts(named: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    return {
+        comparable(name): shape for name, shape in named.items() if ".experts." not in name
+    }
+
+
+def expert_elements(named: dict[str, tuple[int, ...]]) -> Counter[str]:
+    """Elements of each layer's routed experts, which version 5 fuses into one tensor."""
+    total: Counter[str] = Counter()
+    for name, shape in named.items():
+        if ".experts." in name:
+            size = 1
+            for side in shape:
+                size *= side
+            total[comparable(name).partition(".experts.")[0]] += size
+    return total
+
+
+@pytest.mark.parametrize("row", catalog.rows(), ids=lambda row: row.id)
+def test_every_tensor_has_its_name_and_shape(row: catalog.Row) -> None:
+    real = {name: tuple(each.shape) for name, each in instantiate(row).named_parameters()}
+    ours = dict(load_model(row.id).named_parameters())
+    theirs = {re.sub(r"vision_tower\.vision_model\.", "vision_tower.", k): v for k, v in real.items()}
+    assert without_experts(ours) == without_experts(theirs)
+    assert expert_elements(ours) == expert_elements(real)

@@ -1,0 +1,115 @@
+"""The rules of the house that a machine can check: who may import whom, and how long things are."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "weighbridge"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+# Each stage may import itself and the stages before it.
+STAGES = (
+    {"_version", "errors", "units"},
+    {"term", "request"},
+    {"model"},
+    {"formats", "hardware"},
+    {"memory"},
+    {"engine"},
+    {"planner"},
+    {"search", "rules"},
+    {"show"},
+    {"api"},
+    {"cli", "__init__", "__main__"},
+)
+# These print a plan of an earlier stage, and are imported only when one is printed.
+LATE = {("planner", "show")}
+OPTIONAL = {"numpy", "pynvml", "amdsmi"}
+SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
+CORE = ("_version", "errors", "units", "term", "request", "model", "formats", "memory", "engine",
+        "planner", "rules", "search", "show", "api", "cli")  # fmt: skip
+
+
+def stage_of(room: str) -> int:
+    for number, rooms in enumerate(STAGES):
+        if room in rooms:
+            return number
+    raise AssertionError(f"{room} has no stage; give it one in {__file__}")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[tuple[str, int]]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            found.append((node.module or "", node.lineno))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_a_stage_imports_only_the_stages_above_it(path: Path) -> None:
+    here = room_of(path)
+    for name, line in imports(path):
+        if not name.startswith("weighbridge"):
+            continue
+        there = name.split(".")[1] if "." in name else "_version"
+        if (here, there) in LATE:
+            continue
+        assert stage_of(there) <= stage_of(here), f"{path}:{line}: {here} imports {there}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_the_core_is_the_standard_library_and_opens_no_socket(path: Path) -> None:
+    for name, line in imports(path):
+        top = name.split(".")[0]
+        if top == "weighbridge":
+            continue
+        assert top in sys.stdlib_module_names | OPTIONAL, f"{path}:{line} imports {top}"
+        assert top not in SOCKETS, f"{path}:{line} could open a socket"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_files_and_functions_are_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 500
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= 60, f"{path}:{node.lineno} {node.name} has {length} lines"
+
+
+def test_a_plan_loads_no_third_party_module() -> None:
+    import subprocess
+
+    program = (
+        "import sys; before = set(sys.modules)\n"
+        "from weighbridge.cli import main\n"
+        "main(['llama-3.1-8b', '--on', 'rtx-4090', '--json'])\n"
+        "tops = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "sys.stderr.write(' '.join(sorted(tops - set(sys.stdlib_module_names))))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stderr == "weighbridge"
+
+
+def test_nothing_committed_names_a_registry_or_a_path_of_one_machine() -> None:
+    root = SOURCE.parent.parent
+    banned = ("pypi.org/" + "simple", "files.python" + "hosted", "/work/" + "main", "/work/" + "shared")
+    for path in root.rglob("*"):
+        if path.suffix not in {".py", ".md", ".toml", ".txt", ".yaml", ".jsonl", ".json", ".cfg"}:
+            continue
+        if any(part.startswith(".") or part in {"build", "dist"} for part in path.relative_to(root).parts):
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in banned if word in text], path
