@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from weighbridge.api import plan, rules, sweep
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
-    from weighbridge.plan import Plan
+    from weighbridge.planner import Plan
     from weighbridge.request import Request
     from weighbridge.term import Term
 
 _WHERE = {
     "InputError": "errors",
-    "Plan": "plan",
+    "Plan": "planner",
     "Request": "request",
     "Term": "term",
     "WeighbridgeError": "errors",

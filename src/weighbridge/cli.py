@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, NoReturn
 
 from weighbridge._version import __version__
@@ -133,7 +134,7 @@ def _request_options(options: argparse.Namespace) -> dict[str, Any]:
     names = [each.name for part in (Deployment, Workload) for each in fields(part)]
     given = {name: getattr(options, name, None) for name in names}
     if given.get("on"):
-        given["on"] = ",".join(given["on"])
+        given["on"] = ",".join(given["on"] or ())
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -208,7 +209,7 @@ def _rules_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namesp
     parser.add_argument("--why", action="store_true", help="sources, and when each rule fails")
 
     def run(options: argparse.Namespace) -> int:
-        from weighbridge.plan import plan_request
+        from weighbridge.planner import plan_request
         from weighbridge.request import make_request
         from weighbridge.rules import rules_for
         from weighbridge.rules.text import rules_to_text
@@ -236,11 +237,11 @@ def _models_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Names
 
     def run(options: argparse.Namespace) -> int:
         from weighbridge.show.catalogue import models_rows
-        from weighbridge.show.tables import markdown_table, text_table
+        from weighbridge.show.tables import markdown_table, table
 
         header, rows, records = models_rows(options.text)
         _print_table(options, header, rows, {"schema": 1, "models": records},
-                     text_table, markdown_table)  # fmt: skip
+                     table, markdown_table)  # fmt: skip
         return 0 if rows else _nothing(f"no model of the catalogue contains {options.text!r}")
 
     return run
@@ -254,13 +255,14 @@ def _cards_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namesp
     parser.add_argument("--kind", help="discrete, laptop, unified or accelerator")
     parser.add_argument("--architecture", help="Hopper, Ada Lovelace, CDNA3, …")
     for flag in ("--min-memory", "--max-memory"):
-        parser.add_argument(flag, type=lambda text, flag=flag: parse_size(text, flag),
-                            metavar="SIZE", help="such as 24GiB")  # fmt: skip
+        parser.add_argument(
+            flag, type=partial(parse_size, what=flag), metavar="SIZE", help="such as 24GiB"
+        )
 
     def run(options: argparse.Namespace) -> int:
         from weighbridge.hardware.cards import list_cards
         from weighbridge.hardware.table import card_to_dict, cards_table
-        from weighbridge.show.tables import markdown_table, text_table
+        from weighbridge.show.tables import markdown_table, table
 
         cards = list_cards(
             vendor=options.vendor,
@@ -272,7 +274,7 @@ def _cards_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namesp
         )
         header, *rows = cards_table(cards)
         data = {"schema": 1, "cards": [card_to_dict(card) for card in cards]}
-        _print_table(options, header, rows, data, text_table, markdown_table)
+        _print_table(options, header, rows, data, table, markdown_table)
         return 0 if rows else _nothing("no card of the table answers to that")
 
     return run
@@ -284,11 +286,11 @@ def _card_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
     def run(options: argparse.Namespace) -> int:
         from weighbridge.hardware.cards import look_up
         from weighbridge.hardware.table import card_details, card_to_dict
-        from weighbridge.show.tables import markdown_table, text_table
+        from weighbridge.show.tables import markdown_table, table
 
         found = look_up(options.name)
         data = {"schema": 1, "card": card_to_dict(found.card), "said": found.said}
-        _print_table(options, ("", ""), card_details(found.card), data, text_table, markdown_table)
+        _print_table(options, ("", ""), card_details(found.card), data, table, markdown_table)
         if found.said:
             print(found.said, file=sys.stderr)
         return 0
@@ -317,14 +319,14 @@ def _print_table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
     data: dict[str, Any],
-    text_table: Callable[..., str],
+    table: Callable[..., str],
     markdown_table: Callable[..., str],
 ) -> None:
     style = _format_of(options)
     if style == "json":
         _print_json(data)
     else:
-        print((markdown_table if style == "markdown" else text_table)(header, rows))
+        print((markdown_table if style == "markdown" else table)(header, rows))
 
 
 def _nothing(sentence: str) -> int:

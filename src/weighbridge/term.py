@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Basis = Literal["rule", "assumed", "config", "header", "traced", "calibrated", "measured"]
-Phase = Literal["resident", "prefill", "decode"]
+Phase = Literal["resident", "load", "prefill", "decode"]
 
 LADDER: tuple[Basis, ...] = (
     "rule",

@@ -10,7 +10,7 @@ import pytest
 
 from weighbridge.errors import ConfigError
 from weighbridge.model.catalog import rows
-from weighbridge.plan import Plan, plan_request
+from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 from weighbridge.rules import RULES, RuleResult, disagreements, rules_for, rules_to_text
 from weighbridge.rules.result import Ours, relative

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from weighbridge.plan import Plan, plan_request
+from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 from weighbridge.rules import RuleResult, rules_for
 from weighbridge.units import GB, GIB

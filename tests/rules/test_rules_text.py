@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from weighbridge.plan import plan_request
+from weighbridge.planner import plan_request
 from weighbridge.request import make_request
 from weighbridge.rules import RULES, rules_for, rules_to_text
 from weighbridge.rules.subject import named_size, nominal_bits

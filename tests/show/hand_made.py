@@ -8,7 +8,7 @@ from weighbridge.engine import CacheFacts, Engine
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.machine import machine_of
 from weighbridge.model.facts import CacheStream, Layer, Model, Parameter, StateTensor, Tower
-from weighbridge.plan import Capacity, DevicePlan, Plan, Remedy, Verdict
+from weighbridge.planner import Capacity, DevicePlan, Plan, Remedy, Verdict
 from weighbridge.request import Deployment, Request, Tokens, Workload
 from weighbridge.term import Basis, Phase, Term
 from weighbridge.units import GIB, MIB

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from hand_made import CARD, EQUAL, PLANS, SEVERAL, device, model, plan, short
 
-from weighbridge.plan import Plan, Remedy, Verdict
+from weighbridge.planner import Plan, Remedy, Verdict
 from weighbridge.show.html import plan_to_html
 from weighbridge.show.labels import LOOKS, label
 from weighbridge.show.markdown import plan_to_markdown

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hand_made import CARD, EQUAL, NO_CARD, PLANS, SEVERAL, device, model, plan, short
 
-from weighbridge.plan import Plan, Verdict
+from weighbridge.planner import Plan, Verdict
 from weighbridge.show.markdown import plan_to_markdown
 from weighbridge.show.text import MOST_BARS, plan_to_text
 from weighbridge.show.width import clean, display_width

@@ -28,7 +28,8 @@ class StorageFormat:
     """A way to store weights.
 
     ``layout`` gives the bytes of a (rows, columns) matrix; ``touches`` are the roles that it
-    stores so; everything else is kept in ``rest_bits`` per element.
+    stores so; everything else is kept in ``rest_bits`` per element; ``value_bits`` is the width of a
+    value without its scales.
     """
 
     name: str
@@ -38,6 +39,7 @@ class StorageFormat:
     rest_bits: int
     source: str
     aliases: tuple[str, ...] = ()
+    value_bits: int = 16
 
     def stores(self, parameter: Parameter) -> bool:
         """Whether this parameter is stored in the format rather than left in 16 bit."""
@@ -52,6 +54,11 @@ class StorageFormat:
         *stack, rows, columns = (1, *parameter.shape) if parameter.shape else (1, 1)
         return self.layout(rows, columns) * prod(stack) * parameter.copies
 
+    def value_bytes(self, parameter: Parameter) -> int:
+        """Bytes of the largest tensor that stores it: the values, without scales beside them."""
+        bits = self.value_bits if self.stores(parameter) else self.rest_bits
+        return -(-parameter.elements * bits // 8)
+
     @property
     def bits_per_weight(self) -> float:
         """Bits per weight of a large matrix that the format touches, scales included."""
@@ -60,13 +67,13 @@ class StorageFormat:
 
 def _plain(name: str, title: str, bits: int, *aliases: str) -> StorageFormat:
     source = "IEEE 754 / bfloat16: values only"
-    return StorageFormat(name, title, layouts.plain(bits), EVERYTHING, bits, source, aliases)
+    return StorageFormat(name, title, layouts.plain(bits), EVERYTHING, bits, source, aliases, bits)
 
 
 def _linear(
-    name: str, title: str, layout: Layout, source: str, *aliases: str
+    name: str, title: str, layout: Layout, source: str, *aliases: str, bits: int = 4
 ) -> StorageFormat:
-    return StorageFormat(name, title, layout, LINEAR, 16, source, aliases)
+    return StorageFormat(name, title, layout, LINEAR, 16, source, aliases, bits)
 
 
 def _ggml(name: str, values: int, size: int) -> StorageFormat:
@@ -90,18 +97,21 @@ FORMATS: tuple[StorageFormat, ...] = (
         "torchao float8 weight-only; measured 8.0078 bits on 4,096 × 4,096",
         "fp8-channel",
         "float8",
+        bits=8,
     ),
     _linear(
         "fp8-tensor",
         "8-bit floating point, one scale per tensor",
         layouts.fp8_tensor,
         "compressed-tensors, strategy tensor",
+        bits=8,
     ),
     _linear(
         "fp8-block",
         "8-bit floating point, one scale per 128 × 128 block",
         layouts.fp8_block,
         "transformers integrations/finegrained_fp8.py: weight_scale_inv in fp32",
+        bits=8,
     ),
     _linear(
         "int8",
@@ -110,6 +120,7 @@ FORMATS: tuple[StorageFormat, ...] = (
         "bitsandbytes nn.Int8Params (CB, SCB)",
         "bnb-int8",
         "llm.int8",
+        bits=8,
     ),
     _linear("nf4", "4-bit NormalFloat, blocks of 64", layouts.bnb4(64), BNB, "bnb-nf4"),
     _linear(
@@ -139,6 +150,7 @@ FORMATS: tuple[StorageFormat, ...] = (
         "GPTQ 8 bit, groups of 128",
         layouts.grouped(8, 128, group_index=True),
         GPTQ,
+        bits=8,
     ),
     StorageFormat(
         "mxfp4",

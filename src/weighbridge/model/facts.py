@@ -86,8 +86,12 @@ class Mixer(Protocol):
         """Heads whose query × key scores eager attention writes out; 0 where there are none."""
 
     @property
-    def live_width(self) -> int:
-        """Elements per token alive at once between the projections and the output."""
+    def query_width(self) -> int:
+        """Elements of one token's queries, all heads together."""
+
+    @property
+    def key_width(self) -> int:
+        """Elements of one token's keys, all KV heads together."""
 
 
 class FeedForward(Protocol):
@@ -104,10 +108,6 @@ class FeedForward(Protocol):
     @property
     def active_elements(self) -> int:
         """Parameters that one token passes through."""
-
-    @property
-    def live_width(self) -> int:
-        """Elements per token alive at once at the widest point."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,6 @@ class Dense:
         """All of it."""
         return sum(parameter.elements for parameter in self.parameters)
 
-    @property
-    def live_width(self) -> int:
-        """Gate, up and their product when gated; input and output of the activation when not."""
-        return (3 if self.gated else 2) * self.intermediate
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +54,6 @@ class MixtureOfExperts:
         other = sum(p.elements for p in self.parameters if p.role != "expert")
         return other + routed * self.top_k // self.experts
 
-    @property
-    def live_width(self) -> int:
-        """The widest single network at its widest: the shared one, or the visited experts' rows."""
-        return 3 * max(self.shared_intermediate, self.top_k * self.intermediate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +72,3 @@ class NoFeedForward:
         """Nothing."""
         return 0
 
-    @property
-    def live_width(self) -> int:
-        """Nothing."""
-        return 0

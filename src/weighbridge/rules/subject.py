@@ -10,7 +10,7 @@ from weighbridge.errors import RequestError
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import Layer, Model
-from weighbridge.plan import Plan
+from weighbridge.planner import Plan
 from weighbridge.units import GB, MB
 
 REMEMBERED = ("kv_cache", "state")

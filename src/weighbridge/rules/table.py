@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weighbridge.plan import Plan
+from weighbridge.planner import Plan
 from weighbridge.rules import cache_rules, formulas, other_rules, total_rules, weights_rules
 from weighbridge.rules.result import RuleResult
 from weighbridge.rules.rule import Rule

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
-from weighbridge.plan import Plan
+from weighbridge.planner import Plan
 from weighbridge.rules.result import RuleResult
 from weighbridge.rules.words import both, percent
 

@@ -9,7 +9,7 @@ from weighbridge.errors import InputError
 from weighbridge.formats import FORMATS, find_format
 from weighbridge.hardware.cards import list_cards
 from weighbridge.model.facts import Model
-from weighbridge.plan import Plan, Remedy, plan_request
+from weighbridge.planner import Plan, Remedy, plan_request
 from weighbridge.request import Request
 from weighbridge.search.bisect import largest
 from weighbridge.units import format_bytes

@@ -118,10 +118,11 @@ def _by_arrays(base: Question, points: list[tuple[int, int]]) -> list[list[int]]
     question = replace(base, tokens=Tokens(grid[:, 0], 1), concurrency=grid[:, 1])
     result = []
     for device in spend(question).devices:
-        phases = [
-            sum(numpy.asarray(term.bytes) for term in (*device.resident, *terms))
-            for terms in device.phases.values()
-        ]
-        peak = numpy.broadcast_to(numpy.maximum.reduce(phases), (len(points),))
+        peak = numpy.zeros(len(points), dtype=numpy.int64)
+        for terms in device.phases.values():
+            held = numpy.zeros(len(points), dtype=numpy.int64)
+            for term in (*device.resident, *terms):
+                held = held + term.bytes
+            peak = numpy.maximum(peak, held)
         result.append([int(value) for value in peak])
     return result

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weighbridge.units import ceil_div
-
 FREE = "free"
 
 
@@ -123,8 +121,3 @@ def _show_something(parts: Sequence[tuple[str, int]], shares: list[int]) -> None
     if used and free and shares[free[0]] and not any(shares[index] for index in used):
         shares[free[0]] -= 1
         shares[max(used, key=lambda index: parts[index][1])] += 1
-
-
-def scaled(size: int, scale: int, length: int) -> int:
-    """``size`` on a length of drawing units, rounded up so that nothing vanishes."""
-    return int(ceil_div(size * length, max(scale, 1)))

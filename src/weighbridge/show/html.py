@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weighbridge.plan import Plan
+from weighbridge.planner import Plan
 from weighbridge.show.labels import look
 from weighbridge.show.ledger import (
     Group,

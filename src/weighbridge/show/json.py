@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weighbridge.plan import SCHEMA, DevicePlan, Plan
+from weighbridge.planner import SCHEMA, DevicePlan, Plan
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:

@@ -31,9 +31,9 @@ LOOKS = {
     "workspace": Look("buffers and workspace", "░", "B", "36", "#44aacc"),
     "graphs": Look("graphs", "╳", "H", "92", "#88aa33"),
     "context": Look("device context", "═", "C", "90", "#808890"),
-    "reserve": Look("allocator slack", "─", "R", "37", "#a9a294"),
+    "reserve": Look("allocator slack", "╌", "R", "37", "#a9a294"),
 }
-FREE = Look("free", "·", ".", "90", "none")
+FREE = Look("free", "·", "-", "90", "none")
 LIMIT, LIMIT_LETTER = "┃", "|"
 PHASES = {"resident": "always"}
 BASES = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from weighbridge.plan import DevicePlan, Plan
+from weighbridge.planner import DevicePlan, Plan
 from weighbridge.show.bar import Bar, stack
 from weighbridge.show.labels import label, phase_label, place
 from weighbridge.show.width import clean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weighbridge.plan import Plan
+from weighbridge.planner import Plan
 from weighbridge.show.ledger import (
     Group,
     Unit,

@@ -21,7 +21,7 @@ _CODES = {
 _ASCII = {
     **{each.glyph: each.letter for each in (*LOOKS.values(), FREE)},
     **{LIMIT: LIMIT_LETTER, "▄": "?", "✓": "+", "✗": "x", "○": "o", "↑": "^", "…": "~"},
-    **{"×": "x", "·": ".", "–": "-", "—": "-", "−": "-", "→": ">", "Σ": "S", "√": "v"},
+    **{"×": "x", "─": "-", "–": "-", "—": "-", "−": "-", "→": ">", "Σ": "S", "√": "v"},
     **{"≤": "<", "≥": ">", "≈": "~", "’": "'", "‘": "'", "“": '"', "”": '"', "⌈": "[", "⌉": "]"},
 }
 
@@ -71,7 +71,7 @@ def encodable(text: str, encoding: str | None) -> str:
     Block characters become letters, so that a bar stays readable on an ASCII terminal.
 
     >>> encodable("✓ fits ██▓▓··┃", "ascii")
-    '+ fits ##KK..|'
+    '+ fits ##KK--|'
     """
     encoding = encoding or "ascii"
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from weighbridge.plan import DevicePlan, Plan
+from weighbridge.planner import DevicePlan, Plan
 from weighbridge.show.labels import BASES
 from weighbridge.show.width import clean
 from weighbridge.units import (
@@ -146,7 +146,10 @@ def _forgets(plan: Plan) -> bool:
 
 
 def _small(size: int) -> str:
-    return f"{size / 1024:,.2f} KiB" if size < GIB else format_bytes(size)
+    """Bytes in KiB as the arithmetic gives them: ``128 KiB``, ``68.62 KiB``."""
+    if size >= GIB:
+        return format_bytes(size)
+    return f"{size / 1024:,.2f}".rstrip("0").rstrip(".") + " KiB"
 
 
 def _room(plan: Plan) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weighbridge.plan import Plan
+from weighbridge.planner import Plan
 from weighbridge.show.bar import FREE, Bar, Piece
 from weighbridge.show.labels import label, look, phase_label
 from weighbridge.show.ledger import (

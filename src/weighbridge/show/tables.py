@@ -1,7 +1,7 @@
 """Tables for the terminal and for Markdown, from the same rows.
 
 >>> print(table(("card", "GiB"), [("rtx-4090", "23.52"), ("h100-sxm", "79.18")], "lr"))
-card      GiB
+card        GiB
 rtx-4090  23.52
 h100-sxm  79.18
 """

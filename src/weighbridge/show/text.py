@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weighbridge.plan import Plan
+from weighbridge.planner import Plan
 from weighbridge.show.bar import FREE, Bar
 from weighbridge.show.labels import FREE as FREE_LOOK
 from weighbridge.show.labels import LIMIT, label, look

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weighbridge.plan import Plan
+from weighbridge.planner import Plan
 from weighbridge.show.labels import BASES, label, phase_label, place
 from weighbridge.show.ledger import Group
 from weighbridge.show.page import INDENT, Page

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from weighbridge.model.config import POSITIONS, Config
 from weighbridge.model.facts import FeedForward, Layer, Mixer, Model, Tower
 from weighbridge.model.families.parts import (
     Parameters,
-    Shape,
     embedding,
     head,
     norm,
@@ -19,9 +19,18 @@ from weighbridge.model.families.parts import (
 HEADLESS = ("Model", "ForFeatureExtraction")
 
 
+class Frame(Protocol):
+    """What the frame needs of a family's numbers."""
+
+    hidden: int
+    layers: int
+    vocab: int
+    head_dim: int
+
+
 def decoder(
     config: Config,
-    shape: Shape,
+    shape: Frame,
     *,
     mixers: Mapping[int | None, Mixer],
     feed_forward: FeedForward | Callable[[int], FeedForward],

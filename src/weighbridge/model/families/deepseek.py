@@ -3,8 +3,10 @@ first dense layers, fine-grained experts with shared ones (arXiv:2405.04434, arX
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from weighbridge.model.config import COUNT, LAYERS, VOCABULARY, Config
-from weighbridge.model.facts import Model
+from weighbridge.model.facts import FeedForward, Model
 from weighbridge.model.families.decoder import decoder
 from weighbridge.model.families.moe import mixture, sparse_after
 from weighbridge.model.families.parts import (
@@ -38,9 +40,8 @@ def read(config: Config) -> Model:
     shape = LatentShape(config)
     shared = config.optional_integer("shared experts", "n_shared_experts", default=None) or 0
     dense = gated_mlp(shape.hidden, intermediate_size(config))
-    if config.raw.get("n_routed_experts") is None:
-        feed_forward = lambda _index: dense  # noqa: E731
-    else:
+    feed_forward: FeedForward | Callable[[int], FeedForward] = dense
+    if config.raw.get("n_routed_experts") is not None:
         width = config.integer("expert width", "moe_intermediate_size")
         sparse = mixture(
             config, shape.hidden, shared=shared * width, shared_name="mlp.shared_experts"

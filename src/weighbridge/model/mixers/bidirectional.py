@@ -36,6 +36,11 @@ class BidirectionalAttention:
         return self.heads
 
     @property
-    def live_width(self) -> int:
-        """Queries, keys, values and the output."""
-        return 4 * self.heads * self.head_dim
+    def query_width(self) -> int:
+        """Elements of one token's queries, all heads together."""
+        return self.heads * self.head_dim
+
+    @property
+    def key_width(self) -> int:
+        """Elements of one token's keys, all KV heads together."""
+        return self.heads * self.head_dim

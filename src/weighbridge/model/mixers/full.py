@@ -42,9 +42,14 @@ class FullAttention:
         return self.heads
 
     @property
-    def live_width(self) -> int:
-        """Queries, keys and values before and after rotation, and the output."""
-        return live_width(self.heads, self.kv_heads, self.k_dim, self.v_dim)
+    def query_width(self) -> int:
+        """Elements of one token's queries, all heads together."""
+        return self.heads * self.k_dim
+
+    @property
+    def key_width(self) -> int:
+        """Elements of one token's keys, all KV heads together."""
+        return self.kv_heads * self.k_dim
 
 
 def sharing(heads: int, kv_heads: int) -> str:
@@ -52,12 +57,3 @@ def sharing(heads: int, kv_heads: int) -> str:
     if kv_heads == heads:
         return "MHA"
     return "MQA" if kv_heads == 1 else "GQA"
-
-
-def live_width(heads: int, kv_heads: int, k_dim: int, v_dim: int) -> int:
-    """Elements per token alive in attention's widest moment without a score matrix.
-
-    Projected queries, keys and values with the rotated queries and keys beside them, and the
-    output before the values are freed.
-    """
-    return 2 * heads * k_dim + 2 * kv_heads * k_dim + kv_heads * v_dim + heads * v_dim

@@ -48,7 +48,11 @@ class LatentAttention:
         return self.heads
 
     @property
-    def live_width(self) -> int:
-        """Expanded queries, keys and values, and the assembled copies beside them."""
-        key = self.nope + self.rope
-        return self.heads * (3 * key + self.nope + 2 * self.v_dim) + self.latent + self.rope
+    def query_width(self) -> int:
+        """Elements of one token's queries, all heads together."""
+        return self.heads * (self.nope + self.rope)
+
+    @property
+    def key_width(self) -> int:
+        """Elements of one token's keys, all KV heads together."""
+        return self.latent + self.rope

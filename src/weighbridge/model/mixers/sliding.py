@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
-from weighbridge.model.mixers.full import live_width, sharing
+from weighbridge.model.mixers.full import sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ class SlidingAttention:
         return self.heads
 
     @property
-    def live_width(self) -> int:
-        """As in full attention."""
-        return live_width(self.heads, self.kv_heads, self.k_dim, self.v_dim)
+    def query_width(self) -> int:
+        """Elements of one token's queries, all heads together."""
+        return self.heads * self.k_dim
+
+    @property
+    def key_width(self) -> int:
+        """Elements of one token's keys, all KV heads together."""
+        return self.kv_heads * self.k_dim

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from weighbridge.engine import Question
-from weighbridge.engine import transformers_versions as versions
-from weighbridge.errors import RequestError
+from weighbridge.engine.transformers import versions
+from weighbridge.errors import EngineError, RequestError
 from weighbridge.formats.stated import stated_format
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.memory.cache import Kept, Streams, every_token, own_streams, visible_tokens
 from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import CacheStream, Layer, Model, Parameter
 from weighbridge.model.mixers.mla import LatentAttention
-from weighbridge.model.tensors import BITS_PER_ELEMENT
 
-ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1}
+ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
+HALF_KERNELS = ("int4-g", "gptq", "awq")
 STORED = {"F32": "fp32", "BF16": "bf16", "F16": "fp16"}
 
 
@@ -31,7 +30,6 @@ class Setup:
     storage: StorageFormat
     as_stored: bool
     compute: str
-    cache_dtype: str
     attention: str
     kept: Kept
     streams: Streams
@@ -44,54 +42,59 @@ class Setup:
 
     @property
     def element(self) -> int:
-        """Bytes per element of activations."""
+        """Bytes per element of activations and of the cache, which share a type."""
         return ELEMENT[self.compute]
 
     @property
-    def cache_bytes(self) -> int:
-        """Bytes per cached element."""
-        return ELEMENT[self.cache_dtype]
-
-    @property
     def settings(self) -> dict[str, str]:
-        """The decisions, for the assumptions that every answer spells out."""
+        """The decisions, which every answer spells out."""
         return {
             "engine": str(self.question.engine),
             "weights": self.storage.name,
             "activations": self.compute,
-            "kv_cache_dtype": self.cache_dtype,
+            "kv_cache_dtype": self.compute,
             "attn_implementation": self.attention,
             "cache_implementation": self.question.deployment.cache_implementation,
         }
+
+    @property
+    def quantized(self) -> bool:
+        """Whether weights are stored in another form than they are computed in."""
+        return self.storage.name not in ELEMENT
 
     def bytes_of(self, parameters: Iterable[Parameter]) -> int:
         """Bytes of these parameters in the storage format."""
         return weigh_parameters(((p, 1) for p in parameters), self.storage).total
 
-    def layer_bytes(self, layer: Layer) -> int:
-        """Bytes of a layer's parameters in the storage format."""
-        return self.bytes_of(layer.parameters)
-
 
 def set_up(question: Question) -> Setup:
     """Resolve every ``auto``; raises RequestError where options exclude each other."""
     model, deployment = question.model, question.deployment
+    version = question.engine.version
+    if version < versions.OLDEST:
+        raise EngineError(
+            f"{question.engine} is older than what is modelled; "
+            f"the oldest is transformers=={'.'.join(map(str, versions.OLDEST))}"
+        )
     notes: list[str] = []
     storage, as_stored = _storage(model, deployment.weights, notes)
     compute = _compute_dtype(model, storage)
-    attention = _attention(question, compute)
-    cache_dtype = _cache_dtype(deployment.kv_cache_dtype, compute, question)
-    bounded = versions.bounds_windows(model, question.engine.version)
+    attention = _attention(question, compute, notes)
+    _check_cache_dtype(deployment.kv_cache_dtype, compute)
+    bounded = versions.bounds_windows(model.family, version)
+    if deployment.cache_implementation == "static":
+        bounded = True
+    if model.generates and question.concurrency is not None:
+        notes.append("prompts of equal length are assumed; padding would add a mask")
     return Setup(
         question=question,
         model=model,
         storage=storage,
         as_stored=as_stored,
         compute=compute,
-        cache_dtype=cache_dtype,
         attention=attention,
         kept=visible_tokens if bounded else every_token,
-        streams=partial(_streams, question.engine.version),
+        streams=partial(_streams, version),
         notes=tuple(notes),
     )
 
@@ -115,20 +118,33 @@ def _stored_dtype(model: Model) -> str | None:
     if model.stored is None or model.quantization:
         return None
     sizes = {name: table.total_bytes for name, table in model.stored.by_dtype().items()}
-    most = max(sizes, key=lambda name: sizes[name], default="")
-    return STORED.get(most)
+    return STORED.get(max(sizes, key=lambda name: sizes[name], default=""))
 
 
 def _compute_dtype(model: Model, storage: StorageFormat) -> str:
-    if storage.name in {"fp32", "bf16", "fp16"}:
+    if storage.name in ELEMENT:
         return storage.name
+    if storage.name.startswith(HALF_KERNELS):
+        return "fp16"
     return model.dtype if model.dtype in {"bf16", "fp16"} else "bf16"
 
 
-def _attention(question: Question, compute: str) -> str:
+def _attention(question: Question, compute: str, notes: list[str]) -> str:
+    model, version = question.model, question.engine.version
     wanted = question.deployment.attn_implementation
+    can_sdpa = versions.supports_sdpa(model.family, version)
     if wanted == "auto":
-        return "sdpa" if question.engine.version >= versions.SDPA_DEFAULT else "eager"
+        if not can_sdpa:
+            notes.append(
+                f"{model.family} has no sdpa in {question.engine}, so eager attention is taken, "
+                "which writes out every score; --attn-implementation flash_attention_2 does not"
+            )
+        return "sdpa" if can_sdpa else "eager"
+    if wanted == "sdpa" and not can_sdpa:
+        raise RequestError(
+            f"{model.family} has no sdpa attention in {question.engine}; "
+            "use --attn-implementation eager or flash_attention_2"
+        )
     if wanted == "flash_attention_2" and compute == "fp32":
         raise RequestError(
             "flash_attention_2 needs 16-bit activations, and these weights are run in fp32; "
@@ -137,16 +153,12 @@ def _attention(question: Question, compute: str) -> str:
     return wanted
 
 
-def _cache_dtype(wanted: str, compute: str, question: Question) -> str:
-    if wanted in {"auto", compute}:
-        return compute
-    if wanted == "fp8" and question.engine.version >= versions.QUANTIZED_CACHE_FP8:
-        return wanted
-    raise RequestError(
-        f"Transformers {'.'.join(map(str, question.engine.version))} keeps its cache in the "
-        f"activations' type, {compute}, and cannot keep it in {wanted}; leave "
-        "--kv-cache-dtype auto"
-    )
+def _check_cache_dtype(wanted: str, compute: str) -> None:
+    if wanted not in {"auto", compute}:
+        raise RequestError(
+            f"Transformers keeps its cache in the activations' type, {compute}, and cannot keep "
+            f"it in {wanted}; leave --kv-cache-dtype auto"
+        )
 
 
 def _streams(version: versions.Version, layer: Layer) -> tuple[CacheStream, ...]:

@@ -199,7 +199,7 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         machine=machine,
         devices=devices,
         cache=spending.cache,
-        capacity=_capacity(devices, spending),
+        capacity=_capacity(request, tokens, devices),
         verdict=_verdict(devices),
         assumptions=_assumptions(model, tokens, machine, spending),
         settings=spending.settings,
@@ -223,7 +223,7 @@ def _verdict(devices: tuple[DevicePlan, ...]) -> Verdict:
     if short:
         worst = max(short, key=lambda device: device.total - (device.usable or 0))
         missing = worst.total - (worst.usable or 0)
-        sure = any(device.low > (device.usable or 0) for device in short)
+        sure = any(each.card is not None and each.low > each.card.usable_high for each in short)
         return Verdict(
             False,
             sure,
@@ -232,7 +232,7 @@ def _verdict(devices: tuple[DevicePlan, ...]) -> Verdict:
         )
     fullest = min(devices, key=lambda device: (device.usable or 0) - device.total)
     spare = (fullest.usable or 0) - fullest.total
-    sure = all(device.high <= (device.usable or 0) for device in devices)
+    sure = all(each.card is not None and each.high <= each.card.usable_low for each in devices)
     return Verdict(
         True,
         sure,
@@ -241,18 +241,31 @@ def _verdict(devices: tuple[DevicePlan, ...]) -> Verdict:
     )
 
 
-def _capacity(devices: tuple[DevicePlan, ...], spending: Spending) -> Capacity:
-    """Room left by all terms but the cache, in tokens and in sequences of the settled length."""
+def _capacity(request: Request, tokens: Tokens, devices: tuple[DevicePlan, ...]) -> Capacity:
+    """Room left by all terms but the cache on the tightest device, in sequences and in tokens."""
+    if not all("decode" in device.phases for device in devices):
+        return Capacity(None, None)
     if any(device.usable is None for device in devices):
         return Capacity(None, None)
-    held = sum(t.bytes for d in devices for t in d.terms if t.name in {"kv_cache", "state"})
-    room = sum((device.usable or 0) - device.total for device in devices) + held
-    per_token, cache = spending.cache.bytes_per_token, spending.cache
-    per_sequence = cache.bytes_per_sequence + cache.state_bytes_per_sequence
-    return Capacity(
-        max(room, 0) // per_token if per_token else None,
-        max(room, 0) / per_sequence if per_sequence else None,
+    sequences = min(
+        (
+            _sequences(device, request.workload.concurrency)
+            for device in devices
+            if _held(device.phases["decode"])
+        ),
+        default=None,
     )
+    return Capacity(None if sequences is None else int(sequences * tokens.cached), sequences)
+
+
+def _held(terms: tuple[Term, ...]) -> int:
+    return sum(term.bytes for term in terms if term.name in {"kv_cache", "state"})
+
+
+def _sequences(device: DevicePlan, concurrency: int) -> float:
+    """How many sequences the device's room holds if nothing but the cache grew."""
+    room = (device.usable or 0) - device.total + _held(device.terms)
+    return max(room, 0) * concurrency / _held(device.phases["decode"])
 
 
 def _assumptions(

@@ -1,0 +1,60 @@
+"""How Hugging Face Transformers spends a device: eager allocation, a cache that grows by
+concatenation, and one caching allocator for everything.
+
+A forward pass is walked through the moments at which most can be alive (``moments``). Phases are
+``load``, ``prefill`` (the prompt in one pass) and ``decode`` (the last step, with the cache at
+its longest). What changed between versions is a table (``versions``).
+"""
+
+from __future__ import annotations
+
+from weighbridge.engine import CacheFacts, DeviceSpending, Question, Spending
+from weighbridge.engine.transformers import resident, terms
+from weighbridge.engine.transformers.setup import Setup, set_up
+from weighbridge.engine.transformers.share import Share, shares
+from weighbridge.engine.transformers.versions import NEWEST
+from weighbridge.memory.cache import cache_elements, elements_per_token, state_bytes
+from weighbridge.term import Phase, Term
+
+__all__ = ["NEWEST", "spend"]
+
+
+def spend(question: Question) -> Spending:
+    """The terms of every device for a model run by Transformers."""
+    setup = set_up(question)
+    layers = setup.model.layer_groups()
+    per_sequence = cache_elements(
+        layers, question.tokens.cached, kept=setup.kept, streams=setup.streams
+    )
+    per_token = elements_per_token(layers, kept=setup.kept, streams=setup.streams)
+    return Spending(
+        devices=tuple(_device(setup, share) for share in shares(setup)),
+        cache=CacheFacts(
+            dtype=setup.compute,
+            bytes_per_token=setup.element * per_token,
+            bytes_per_sequence=setup.element * per_sequence,
+            state_bytes_per_sequence=state_bytes(layers, setup.element),
+        ),
+        notes=setup.notes,
+        settings=setup.settings,
+    )
+
+
+def _device(setup: Setup, share: Share) -> DeviceSpending:
+    always = (
+        *resident.weights(setup, share),
+        *resident.packing(setup, share),
+        *resident.tables(setup, share),
+        *resident.workspaces(setup, share),
+        terms.context(setup, share),
+    )
+    phases: dict[Phase, tuple[Term, ...]] = {"load": _phase(share, "load", resident.loading(setup, share))}
+    walked: tuple[Phase, ...] = ("prefill", "decode") if setup.model.generates else ("prefill",)
+    for phase in walked:
+        moving = [*terms.cache(setup, share, phase), *terms.forward(setup, share, phase)]
+        phases[phase] = _phase(share, phase, moving)
+    return DeviceSpending(share.device, always, phases)
+
+
+def _phase(share: Share, phase: Phase, moving: list[Term]) -> tuple[Term, ...]:
+    return (*moving, terms.reserve(share, phase, moving))
