@@ -18,7 +18,7 @@ STAGES = (
     {"model"},
     {"formats", "hardware"},
     {"memory"},
-    {"engine"},
+    {"engine", "speed"},
     {"planner"},
     {"search", "rules"},
     {"show"},
@@ -30,7 +30,7 @@ LATE = {("planner", "show")}
 OPTIONAL = {"numpy", "pynvml", "amdsmi"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "units", "term", "request", "model", "formats", "memory", "engine",
-        "planner", "rules", "search", "show", "api", "cli")  # fmt: skip
+        "planner", "speed", "rules", "search", "show", "api", "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:

@@ -154,10 +154,12 @@ def _plan_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
 
             print(plan_to_markdown(made))
         else:
-            from weighbridge.show.style import wants_colour
+            from weighbridge.show.style import encodable, wants_colour
             from weighbridge.show.text import plan_to_text
 
-            print(plan_to_text(made, why=options.why, colour=wants_colour(sys.stdout)))
+            colour = wants_colour(sys.stdout)
+            text = plan_to_text(made, why=options.why, colour=colour)
+            print(encodable(text, sys.stdout.encoding))
         return 1 if made.fits is False else 0
 
     return run

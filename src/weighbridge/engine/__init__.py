@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from weighbridge.errors import EngineError
+from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
 from weighbridge.model.facts import Model
 from weighbridge.request import Deployment, Tokens
@@ -69,10 +70,11 @@ class CacheFacts:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Every device's terms, the cache's facts, and what the engine assumed."""
+    """Every device's terms, the cache's facts, the weights' format, and what was assumed."""
 
     devices: tuple[DeviceSpending, ...]
     cache: CacheFacts
+    storage: StorageFormat | None = None
     notes: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
 

@@ -149,7 +149,8 @@ class Model:
     ``outer`` are the parameters outside the layers (embeddings, final norm, head, pooler).
     ``tied`` says that the head is the embedding, which then stands once in ``outer``.
     ``stored`` is the tensor table of the checkpoint's own headers where one was read; ``basis``
-    is the rung of the ladder that the parameters stand on: assumed, config or header.
+    is the rung of the ladder that the parameters stand on: assumed, config or header; ``rounding``
+    is half a unit of the last digit of a count that was taken from a name.
     """
 
     id: str
@@ -171,6 +172,7 @@ class Model:
     stored: TensorTable | None = None
     stored_files: tuple[str, ...] = ()
     basis: str = "config"
+    rounding: int = 0
     answers: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: str = ""

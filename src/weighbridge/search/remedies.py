@@ -60,10 +60,12 @@ def _remedy(option: str, value: object, plan: Plan, why: str) -> Remedy:
 def _attention(plan: Plan) -> Remedy | None:
     if plan.settings.get("attn_implementation") != "eager":
         return None
-    changed = _attempt(plan, attn_implementation="sdpa")
-    if changed is None or not _fits(changed):
-        return None
-    return _remedy("--attn-implementation", "sdpa", changed, "no score matrix is written out")
+    for kernel in ("sdpa", "flash_attention_2"):
+        changed = _attempt(plan, attn_implementation=kernel)
+        if changed is not None and _fits(changed):
+            why = "no score matrix is written out"
+            return _remedy("--attn-implementation", kernel, changed, why)
+    return None
 
 
 def _format(plan: Plan) -> Remedy | None:

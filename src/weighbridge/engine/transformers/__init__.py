@@ -35,6 +35,7 @@ def spend(question: Question) -> Spending:
             bytes_per_sequence=setup.element * per_sequence,
             state_bytes_per_sequence=state_bytes(layers, setup.element),
         ),
+        storage=setup.storage,
         notes=setup.notes,
         settings=setup.settings,
     )

@@ -52,7 +52,8 @@ def shared_by_all(setup: Setup, batch: Any, tokens: Any) -> Any:
     if versions.rotary_tables(setup.model.family, setup.version):
         return tokens * POSITION_IDS + 0 * batch
     pair = 2 * setup.model.rotary_width * setup.element
-    return tokens * (live.rotary * pair + POSITION_IDS) + 0 * batch
+    learned = live.shared * setup.model.hidden * setup.element
+    return tokens * (live.rotary * pair + learned + POSITION_IDS) + 0 * batch
 
 
 def masks(setup: Setup, batch: Any, tokens: Any, keys: Any) -> Any:

@@ -46,7 +46,8 @@ def shares(setup: Setup) -> list[Share]:
         *(Block(f"layer {i}", sizes[id(layer)]) for i, layer in enumerate(model.layers)),
         Block("head", setup.bytes_of(after)),
     ]
-    placed = balanced(blocks, [card.usable_bytes for card in setup.question.cards])
+    capacities = [card.usable_bytes for card in setup.question.cards]
+    placed = balanced(blocks, capacities, blocks[1].size)
     return [
         Share(
             device,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.engine.transformers import versions
+from weighbridge.engine.transformers.liveness import TRACED
 from weighbridge.engine.transformers.moments import (
     Moment,
     decode_extra,
@@ -23,6 +24,7 @@ from weighbridge.units import maximum, where
 CACHE_UTILS = "transformers cache_utils.py"
 SAMPLING_VECTORS = 30
 GREEDY_VECTORS = 4
+FEWER_HEADS = 8
 
 
 def facts_basis(setup: Setup) -> Basis:
@@ -31,8 +33,9 @@ def facts_basis(setup: Setup) -> Basis:
 
 
 def traced_basis(setup: Setup) -> Basis:
-    """Activations follow forms traced on the real classes, for architectures that are known."""
-    return "assumed" if setup.model.basis == "assumed" else "traced"
+    """``traced`` where the family's own class was; else the form of its kin, from its config."""
+    traced = setup.model.family in TRACED and setup.model.basis != "assumed"
+    return "traced" if traced else facts_basis(setup)
 
 
 def cache(setup: Setup, share: Share, phase: Phase) -> list[Term]:
@@ -52,8 +55,8 @@ def cache(setup: Setup, share: Share, phase: Phase) -> list[Term]:
             share.device,
             phase,
             batch * each,
-            batch * each,
-            batch * each + _unsplit(share, batch * each),
+            batch * each // _guessed(setup, FEWER_HEADS),
+            batch * each * _guessed(setup, _sharing(setup)) + _unsplit(share, batch * each),
             facts_basis(setup),
             "sequences × Σ layers × elements per token × min(tokens, window) × bytes; at most "
             "1 MiB more per tensor, where its block is not split",
@@ -81,6 +84,17 @@ def cache(setup: Setup, share: Share, phase: Phase) -> list[Term]:
             )
         )
     return [*found, *_cache_copies(setup, share, phase, held, batch * each)]
+
+
+def _guessed(setup: Setup, factor: int) -> int:
+    """``factor`` where the architecture is assumed, else 1."""
+    return factor if setup.model.basis == "assumed" else 1
+
+
+def _sharing(setup: Setup) -> int:
+    """Query heads per KV head of the assumed shape: without sharing the cache is that much larger."""
+    mixer = setup.model.layers[0].mixer
+    return max(mixer.query_width // max(mixer.key_width, 1), 1)
 
 
 def _unsplit(share: Share, size: Any) -> Any:
@@ -178,6 +192,7 @@ def forward(setup: Setup, share: Share, phase: Phase) -> list[Term]:
         _widest([getattr(moment, field) for moment in moments]) + always
         for field in ("bytes", "low", "high")
     )
+    low, high = low // _guessed(setup, 2), high * _guessed(setup, 2)
     formula = max(moments, key=lambda moment: _first(moment.bytes)).formula if moments else "none"
     logits = _logits(setup, share, phase, new)
     if logits is None:
