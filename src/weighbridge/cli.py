@@ -133,14 +133,16 @@ def _count(*flags: str) -> Callable[[str], int]:
 def _request_options(options: argparse.Namespace) -> dict[str, Any]:
     names = [each.name for part in (Deployment, Workload) for each in fields(part)]
     given = {name: getattr(options, name, None) for name in names}
-    if given.get("on"):
-        given["on"] = ",".join(given["on"] or ())
+    if given["on"] is not None:
+        given["on"] = ",".join(given["on"])
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _plan_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int]:
     _add_request(parser)
-    parser.add_argument("--why", action="store_true", help="open every number: formula, inputs, source")
+    parser.add_argument(
+        "--why", action="store_true", help="open every number: formula, inputs, source"
+    )
 
     def run(options: argparse.Namespace) -> int:
         from weighbridge.api import plan
@@ -167,7 +169,7 @@ def _plan_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
 
 def _sweep_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int]:
     _add_request(parser)
-    for action in parser._actions:  # noqa: SLF001
+    for action in parser._actions:
         if action.dest in {"max_model_len", "concurrency"}:
             action.type = _counts(*action.option_strings)
             action.help = f"{action.help}; several, with commas"
@@ -346,9 +348,7 @@ def _one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() or c.isspace() else "�" for c in text).split())
 
 
-_BUILDERS: dict[
-    str, Callable[[argparse.ArgumentParser], Callable[[argparse.Namespace], int]]
-] = {
+_BUILDERS: dict[str, Callable[[argparse.ArgumentParser], Callable[[argparse.Namespace], int]]] = {
     "plan": _plan_command,
     "sweep": _sweep_command,
     "rules": _rules_command,

@@ -180,7 +180,7 @@ class Plan:
 def plan_request(request: Request, model: Model | None = None) -> Plan:
     """The plan of a request; ``model`` saves reading it again when many are asked of one model."""
     engine = parse_engine(request.deployment.engine)
-    machine = parse_machine(request.deployment.on) if request.deployment.on else None
+    machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
     model = load_model(request.model) if model is None else model
     tokens = settle_tokens(request, model.max_positions, generates=model.generates)
     question = Question(
@@ -209,9 +209,7 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
     )
 
 
-def _speed(
-    question: Question, devices: tuple[DevicePlan, ...], spending: Spending
-) -> Speed | None:
+def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spending) -> Speed | None:
     """The floor of prefill and decode on the machine's stated rates."""
     model, tokens, sequences = question.model, question.tokens, question.concurrency
     if not question.cards or spending.storage is None:
@@ -237,9 +235,7 @@ def _speed(
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
-    phases = {
-        phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()
-    }
+    phases = {phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()}
     peak = max(phases, key=lambda phase: sum(term.bytes for term in phases[phase]))
     card = machine.devices[spending.index] if machine else None
     name = card.name if card else "any device"

@@ -33,7 +33,7 @@ def test_shares_agree_with_accelerate(name: str, devices: int) -> None:
     config = mapping[row.config["model_type"]].from_dict(row.config)
     with torch.device("meta"):
         model = getattr(transformers, row.config["architectures"][0])(config).to(torch.bfloat16)
-    room = {index: 200 * 2**30 for index in range(devices)}
+    room = dict.fromkeys(range(devices), 200 * 2**30)
     blocks = [*(model._no_split_modules or ())]
     share = accelerate.utils.get_balanced_memory(
         model, max_memory=room, no_split_module_classes=blocks

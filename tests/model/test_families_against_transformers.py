@@ -37,9 +37,7 @@ def comparable(name: str) -> str:
 
 
 def without_experts(named: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    return {
-        comparable(name): shape for name, shape in named.items() if ".experts." not in name
-    }
+    return {comparable(name): shape for name, shape in named.items() if ".experts." not in name}
 
 
 def expert_elements(named: dict[str, tuple[int, ...]]) -> Counter[str]:
@@ -58,6 +56,8 @@ def expert_elements(named: dict[str, tuple[int, ...]]) -> Counter[str]:
 def test_every_tensor_has_its_name_and_shape(row: catalog.Row) -> None:
     real = {name: tuple(each.shape) for name, each in instantiate(row).named_parameters()}
     ours = dict(load_model(row.id).named_parameters())
-    theirs = {re.sub(r"vision_tower\.vision_model\.", "vision_tower.", k): v for k, v in real.items()}
+    theirs = {
+        re.sub(r"vision_tower\.vision_model\.", "vision_tower.", k): v for k, v in real.items()
+    }
     assert without_experts(ours) == without_experts(theirs)
     assert expert_elements(ours) == expert_elements(real)

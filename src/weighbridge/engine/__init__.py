@@ -97,7 +97,9 @@ def parse_engine(text: str) -> Engine:
     if not separator:
         return Engine(name, newest)
     parts = version.split(".")
-    if not 1 <= len(parts) <= 3 or not all(p.isascii() and p.isdigit() and len(p) < 5 for p in parts):
+    if not 1 <= len(parts) <= 3 or not all(
+        p.isascii() and p.isdigit() and len(p) < 5 for p in parts
+    ):
         raise EngineError(
             f"version {version[:40]!r} of {name} cannot be read; write {name}=="
             + ".".join(map(str, newest))

@@ -22,7 +22,7 @@ def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
         return _grouped(str(method), quantization, where)
     if method == "bitsandbytes":
         return _bitsandbytes(quantization)
-    if method in {"compressed-tensors", "modelopt"}:
+    if method in {"compressed-tensors", "modelopt"} or "quant_algo" in quantization:
         return _compressed(quantization, where)
     raise ConfigError(
         f"{where}: quantization_config.quant_method = {method!r} is not known; "

@@ -90,7 +90,9 @@ def assumed_model(text: str, name: str, parameters: int) -> Model:
         vocab=shape.vocab,
         layers=(layer,) * shape.layers,
         outer=(
-            Parameter("embedding (assumed)", (embedding // shape.hidden, shape.hidden), "embedding"),
+            Parameter(
+                "embedding (assumed)", (embedding // shape.hidden, shape.hidden), "embedding"
+            ),
             Parameter(
                 "everything else (from the name)",
                 (1, parameters - embedding // shape.hidden * shape.hidden),

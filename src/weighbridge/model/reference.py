@@ -39,7 +39,9 @@ def resolve(text: str) -> Reference:
     if exists(path):
         return _local(text, path)
     if looks_like_path(text):
-        raise ModelReferenceError(f"{text!r} does not exist; give a folder, a config.json or a name")
+        raise ModelReferenceError(
+            f"{text!r} does not exist; give a folder, a config.json or a name"
+        )
     row = catalog.find(text)
     if row is not None:
         return Reference(text, "catalogue", row=row)

@@ -49,16 +49,14 @@ class Sweep:
         }
 
 
-def sweep(
-    request: Request, contexts: Sequence[int], concurrencies: Sequence[int]
-) -> Sweep:
+def sweep(request: Request, contexts: Sequence[int], concurrencies: Sequence[int]) -> Sweep:
     """The grid of ``contexts`` × ``concurrencies``; each context is a prompt that fills it."""
     if not contexts or not concurrencies or min(*contexts, *concurrencies) < 1:
         raise RequestError("a sweep needs contexts and concurrencies of at least 1")
     if len(contexts) * len(concurrencies) > MOST_POINTS:
         raise RequestError(f"a sweep has at most {MOST_POINTS:,} points")
     model = load_model(request.model)
-    machine = parse_machine(request.deployment.on) if request.deployment.on else None
+    machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
     base = Question(
         model,
         parse_engine(request.deployment.engine),

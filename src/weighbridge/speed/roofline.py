@@ -104,9 +104,7 @@ def operations(model: Model, tokens: int, sequences: int) -> int:
     return sequences * (2 * passed * tokens + attention)
 
 
-def floor_of(
-    cards: Sequence[Card], dtype: str, reads: Sequence[int], work: int
-) -> Floor | None:
+def floor_of(cards: Sequence[Card], dtype: str, reads: Sequence[int], work: int) -> Floor | None:
     """The floor over devices that work one after the other; None where a rate is not known.
 
     ``reads`` are bytes per device; ``work`` is spread as the bytes are.

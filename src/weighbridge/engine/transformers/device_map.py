@@ -19,17 +19,16 @@ class Block:
     size: int
 
 
-def balanced(
-    blocks: Sequence[Block], capacities: Sequence[int | None], layer: int
-) -> list[int]:
-    """The device of each block, ``layer`` being the bytes of one layer; what fits nowhere stays on the last device, which then overflows."""
+def balanced(blocks: Sequence[Block], capacities: Sequence[int | None], layer: int) -> list[int]:
+    """The device of each block, ``layer`` being the bytes of one layer.
+
+    What fits nowhere stays on the last device, which then overflows.
+    """
     last = len(capacities) - 1
     if last == 0:
         return [0] * len(blocks)
     share = sum(block.size for block in blocks) // len(capacities) + layer * 5 // 4
-    limits = [
-        share if capacity is None else min(share, capacity) for capacity in capacities[:-1]
-    ]
+    limits = [share if capacity is None else min(share, capacity) for capacity in capacities[:-1]]
     placed: list[int] = []
     device = used = 0
     for index, block in enumerate(blocks):

@@ -170,7 +170,7 @@ def packing(setup: Setup, share: Share) -> list[Term]:
 
 
 def _stored_tensors(setup: Setup, parameter: Parameter) -> list[int]:
-    """Sizes of the tensors that one copy of a parameter is stored in: values, and what is beside."""
+    """Sizes of the tensors that store one copy of a parameter: values, and what is beside."""
     values = setup.storage.value_bytes(parameter) // parameter.copies
     beside = setup.storage.bytes_of(parameter) // parameter.copies - values
     return [values, beside] if beside > 0 else [values]

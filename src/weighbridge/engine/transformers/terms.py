@@ -92,7 +92,7 @@ def _guessed(setup: Setup, factor: int) -> int:
 
 
 def _sharing(setup: Setup) -> int:
-    """Query heads per KV head of the assumed shape: without sharing the cache is that much larger."""
+    """Query heads per KV head of the assumed shape: so much larger without sharing."""
     mixer = setup.model.layers[0].mixer
     return max(mixer.query_width // max(mixer.key_width, 1), 1)
 
@@ -125,9 +125,7 @@ def _offloaded(setup: Setup, share: Share, phase: Phase, held: Any) -> Term:
     )
 
 
-def _cache_copies(
-    setup: Setup, share: Share, phase: Phase, held: Any, size: Any
-) -> list[Term]:
+def _cache_copies(setup: Setup, share: Share, phase: Phase, held: Any, size: Any) -> list[Term]:
     """What stands beside the cache for a while: old copies, and prompts longer than a window."""
     family, version = setup.model.family, setup.version
     layers, batch = share.grouped(setup.model), setup.question.concurrency

@@ -47,7 +47,7 @@ def read_model(config: Config) -> Model:
         raise config.refuse("model_type", "is missing, so the architecture cannot be known")
     if model_type not in FAMILIES:
         raise UnknownArchitecture(
-            f"{config.where}: no family reads model_type {model_type!r}, and its memory will not be "
+            f"{config.where}: no family reads model_type {model_type!r}, and its memory is not "
             f"guessed; known are {', '.join(FAMILIES)}"
         )
     model = _reader(model_type)(config)

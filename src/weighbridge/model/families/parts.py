@@ -35,9 +35,7 @@ def head(vocab: int, hidden: int, *, tied: bool, bias: bool = False) -> Paramete
     return () if tied else linear("lm_head", vocab, hidden, bias=bias, role="head")
 
 
-def gated_mlp(
-    hidden: int, intermediate: int, *, prefix: str = "mlp.", bias: bool = False
-) -> Dense:
+def gated_mlp(hidden: int, intermediate: int, *, prefix: str = "mlp.", bias: bool = False) -> Dense:
     """The gated feed-forward of Llama: gate, up and down (Shazeer, arXiv:2002.05202)."""
     return Dense(
         (
@@ -87,7 +85,8 @@ class Shape:
             stated = config.raw.get("head_dim") is not None
             if not stated and self.hidden % self.heads:
                 raise config.refuse(
-                    "hidden_size", f"is no multiple of the {self.heads} heads, and head_dim is absent"
+                    "hidden_size",
+                    f"is no multiple of the {self.heads} heads, and head_dim is absent",
                 )
         return config.integer("head dim", "head_dim", default=default)
 
