@@ -23,6 +23,7 @@ from typing import Any
 
 import weighbridge as wb
 from weighbridge.planner import DevicePlan, Plan
+from weighbridge.term import Term
 
 ROOT = Path(__file__).parent.parent
 TRUTH = ROOT / "tests" / "truth" / "transformers_inference.jsonl"
@@ -46,7 +47,7 @@ class Result:
     @property
     def error(self) -> float:
         """Signed, relative to what was measured."""
-        return self.predicted / self.row["measured_bytes"] - 1
+        return float(self.predicted / self.row["measured_bytes"] - 1)
 
     @property
     def covered(self) -> bool:
@@ -73,19 +74,24 @@ def _quantity(plan: Plan, quantity: str, field: str) -> int:
 
 
 def _of_device(device: DevicePlan, quantity: str, field: str) -> int:
+    def total(terms: Iterable[Term]) -> int:
+        return sum(int(getattr(term, field)) for term in terms)
+
     if quantity == "device":
-        return max(sum(getattr(t, field) for t in terms) for terms in device.phases.values())
+        return max(total(terms) for terms in device.phases.values())
+    allocated = {
+        phase: [term for term in terms if term.name not in OUTSIDE_TORCH]
+        for phase, terms in device.phases.items()
+    }
     if quantity == "after":
-        terms = device.phases["decode"]
-        return sum(
-            getattr(t, field) for t in terms
-            if t.name not in OUTSIDE_TORCH and (t.phase == "resident" or t.name == "kv_cache")
-        )  # fmt: skip
-    phases = ["decode"] if quantity == "decode" else list(device.phases)
-    return max(
-        sum(getattr(t, field) for t in device.phases[phase] if t.name not in OUTSIDE_TORCH)
-        for phase in phases
-    )
+        return total(
+            term
+            for term in allocated["decode"]
+            if term.phase == "resident" or term.name == "kv_cache"
+        )
+    if quantity == "decode":
+        return total(allocated["decode"])
+    return max(total(terms) for terms in allocated.values())
 
 
 def percentile(values: Iterable[float], share: float) -> float:

@@ -56,7 +56,7 @@ SMALL = replace(
 )
 
 
-def term(  # noqa: PLR0917
+def term(
     name: str,
     size: int,
     low: int | None = None,
