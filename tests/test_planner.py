@@ -87,7 +87,7 @@ def test_more_bits_never_take_less(name: str, formats: tuple[object, object]) ->
         wb.plan(name, weights=each.name).term("weights")  # type: ignore[attr-defined]
         for each in (less, more)
     )
-    assert small <= large * 1.001
+    assert small <= large * 1.005  # rows that are no multiple of a block are padded
 
 
 @given(name=st.sampled_from(SOME), count=st.integers(1, 8), context=st.integers(16, 4096))

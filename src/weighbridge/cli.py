@@ -8,6 +8,7 @@ was named), 1 that it does not, 2 that the input was bad.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -30,6 +31,14 @@ COMMANDS = {
     "doctor": "what this machine has",
 }
 FORMATS = ("auto", "human", "json", "markdown")
+
+
+class Help(argparse.HelpFormatter):
+    """Help as wide as the terminal says, without the modules that ask the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        columns = os.environ.get("COLUMNS", "")
+        super().__init__(prog, width=int(columns) - 2 if columns.isdecimal() else 98)
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,6 +76,7 @@ def _run(arguments: list[str]) -> int:
         prog="weigh" if name == "plan" else f"weigh {name}",
         description=COMMANDS[name],
         allow_abbrev=False,
+        formatter_class=Help,
     )
     run = _BUILDERS[name](parser)
     _add_output(parser)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighbridge._version import __version__
 from weighbridge.engine import (
@@ -75,8 +75,7 @@ class DevicePlan:
         return None if self.usable is None else self.total <= self.usable
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(NamedTuple):
     """A change of one option that makes the plan fit, and the bytes the fullest device then has."""
 
     option: str
@@ -85,8 +84,7 @@ class Remedy:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether it fits, why, and what would make it fit; ``sure`` if the bounds agree."""
 
     fits: bool | None
@@ -95,8 +93,7 @@ class Verdict:
     remedies: tuple[Remedy, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(NamedTuple):
     """Room for the cache in what the other terms leave: tokens, and sequences at the context."""
 
     tokens: int | None

@@ -7,8 +7,8 @@ its help, so that one definition serves all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
 
 from weighbridge.errors import RequestError
 from weighbridge.units import parse_count
@@ -163,8 +163,7 @@ def _checked(name: str, value: Any, metadata: Mapping[str, Any]) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """The lengths that a request settles on: prompt, output and the positions a cache then holds.
 
     The fields may be int64 arrays in a sweep.
@@ -204,7 +203,7 @@ def settle_tokens(request: Request, longest: int | None, *, generates: bool) -> 
         settled = _from_prompt(context, prompt, output)
     if longest is not None and settled.cached > longest:
         said = f"{settled.cached:,} tokens are more than the {longest:,} positions of the model"
-        settled = replace(settled, notes=(*settled.notes, said))
+        settled = settled._replace(notes=(*settled.notes, said))
     return settled
 
 

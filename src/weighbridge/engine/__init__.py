@@ -8,9 +8,10 @@ file and a row here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from weighbridge.errors import EngineError
 from weighbridge.formats.table import StorageFormat
@@ -23,8 +24,7 @@ MODULES = {"transformers": "weighbridge.engine.transformers"}
 PLANNED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "ollama")
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(NamedTuple):
     """An engine and its version, as (major, minor, patch)."""
 
     name: str
@@ -34,8 +34,7 @@ class Engine:
         return f"{self.name}=={'.'.join(map(str, self.version))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What an engine is asked; ``cards`` is empty where no hardware was named.
 
     ``concurrency`` and the lengths in ``tokens`` may be int64 arrays.
@@ -58,8 +57,7 @@ class DeviceSpending:
     phases: Mapping[Phase, tuple[Term, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class CacheFacts:
+class CacheFacts(NamedTuple):
     """What the cache costs: per further token, and for a sequence of the settled length."""
 
     dtype: str
@@ -68,15 +66,14 @@ class CacheFacts:
     state_bytes_per_sequence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
+class Spending(NamedTuple):
     """Every device's terms, the cache's facts, the weights' format, and what was assumed."""
 
     devices: tuple[DeviceSpending, ...]
     cache: CacheFacts
     storage: StorageFormat | None = None
     notes: tuple[str, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = MappingProxyType({})
 
 
 Spend = Callable[[Question], Spending]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from weighbridge.errors import ConfigError
@@ -41,8 +40,7 @@ def _grouped(method: str, quantization: Mapping[str, Any], where: str) -> Storag
     base = find_format("gptq-int4" if method == "gptq" else "int4-g128")
     if (bits, group) == (4, 128):
         return base
-    return replace(
-        base,
+    return base._replace(
         name=f"{method}-int{bits}-g{group}",
         title=f"{method.upper()} {bits} bit, groups of {group}",
         layout=layouts.grouped(bits, group if group > 0 else 2**30, group_index=method == "gptq"),

@@ -7,8 +7,8 @@ tensors it touches, in which dtype it leaves the others, and the source of the l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from weighbridge.errors import RequestError
 from weighbridge.formats import layouts
@@ -23,8 +23,7 @@ MATRICES: frozenset[Role] = frozenset({"linear", "expert", "embedding", "head"})
 EXPERTS: frozenset[Role] = frozenset({"expert"})
 
 
-@dataclass(frozen=True, slots=True)
-class StorageFormat:
+class StorageFormat(NamedTuple):
     """A way to store weights.
 
     ``layout`` gives the bytes of a (rows, columns) matrix; ``touches`` are the roles that it

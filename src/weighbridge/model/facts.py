@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from weighbridge.model.tensors import TensorTable
+if TYPE_CHECKING:
+    from weighbridge.model.tensors import TensorTable
 
 Role = Literal["embedding", "head", "linear", "expert", "router", "norm", "bias", "other"]
 
@@ -35,8 +36,7 @@ class Parameter:
         return prod(self.shape) * self.copies
 
 
-@dataclass(frozen=True, slots=True)
-class CacheStream:
+class CacheStream(NamedTuple):
     """What a layer appends for each token: ``width`` elements, in one of every ``stride`` tokens.
 
     ``window`` is the number of most recent tokens the layer can still see; an engine decides how
@@ -49,8 +49,7 @@ class CacheStream:
     name: str = "kv"
 
 
-@dataclass(frozen=True, slots=True)
-class StateTensor:
+class StateTensor(NamedTuple):
     """What a layer keeps for each sequence whatever its length: ``elements``.
 
     ``precision`` is ``model`` (the activations' dtype) or ``fp32`` (kept wide, as recurrent
@@ -110,8 +109,7 @@ class FeedForward(Protocol):
         """Parameters that one token passes through."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One block of the stack."""
 
     mixer: Mixer
@@ -129,8 +127,7 @@ class Layer:
         return sum(parameter.elements for parameter in self.parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class Tower:
+class Tower(NamedTuple):
     """A part beside the language model: a vision or audio encoder with its projector."""
 
     name: str

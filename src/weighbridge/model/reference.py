@@ -6,9 +6,8 @@ catalogue is never read as a bare size: ``lama-3.1-8b`` is a misspelling, not an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from os.path import exists, expanduser, isdir
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from weighbridge.errors import ModelReferenceError
 from weighbridge.model import catalog
@@ -16,8 +15,7 @@ from weighbridge.model import catalog
 MISSPELLING = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A resolved name: the text as typed, its kind, and what it points at."""
 
     text: str

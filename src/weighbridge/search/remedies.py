@@ -29,7 +29,7 @@ def with_remedies(plan: Plan) -> Plan:
     if not any(remedy.option != "--on" for remedy in found):
         both = _format_and(plan, "concurrency") or _format_and(plan, "max_model_len")
         found = (both, *found) if both is not None else found
-    return replace(plan, verdict=replace(plan.verdict, remedies=found))
+    return replace(plan, verdict=plan.verdict._replace(remedies=found))
 
 
 def _attempt(plan: Plan, **changes: Any) -> Plan | None:

@@ -8,8 +8,7 @@ faster than these on the card's stated rates; how much slower an engine is, is n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
@@ -17,8 +16,7 @@ from weighbridge.model.facts import Model
 from weighbridge.model.feed_forward import MixtureOfExperts
 
 
-@dataclass(frozen=True, slots=True)
-class Floor:
+class Floor(NamedTuple):
     """The least seconds that a pass takes, and what sets them.
 
     ``memory`` and ``arithmetic`` are the seconds that either would take by itself.
@@ -54,8 +52,7 @@ class Floor:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(NamedTuple):
     """Floors of prefill (the whole prompt) and of one decode step of all sequences."""
 
     prefill: Floor

@@ -8,11 +8,10 @@ blocks are placed in order, none is split, and the first device keeps room for t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """An unsplittable piece of the model, in the order in which it runs."""
 
     name: str

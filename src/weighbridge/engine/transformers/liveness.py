@@ -7,12 +7,10 @@ rows leave no remainder there, except Phi's and Gemma 2's attention, which rest 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Liveness:
+class Liveness(NamedTuple):
     """Copies alive at a layer's worst moments.
 
     ``residuals`` of the hidden width and ``widths`` of the feed-forward's during the feed-forward;

@@ -8,8 +8,7 @@ per element, T new tokens of b sequences that see S positions. Every count is st
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighbridge.engine.transformers import versions
 from weighbridge.engine.transformers.liveness import Liveness, liveness
@@ -23,8 +22,7 @@ POSITION_IDS = 8
 BUSIEST_EXPERT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Bytes alive at one moment, with bounds where the split over experts decides."""
 
     name: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from weighbridge.engine import Question
 from weighbridge.engine.transformers import versions
@@ -21,8 +21,7 @@ HALF_KERNELS = ("int4-g", "gptq", "awq")
 STORED = {"F32": "fp32", "BF16": "bf16", "F16": "fp16"}
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(NamedTuple):
     """A question with everything that Transformers would decide from it."""
 
     question: Question

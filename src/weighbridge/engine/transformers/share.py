@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from weighbridge.engine.transformers.device_map import Block, balanced
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.model.facts import Layer, Model, Parameter
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """The part of the model on one device: its outer parameters and its layers by index."""
 
     device: int
