@@ -1,5 +1,8 @@
-"""Kimi Linear (arXiv:2510.26692) and Ling 3.0: three (or five) layers of Kimi delta attention to
-one of latent attention, dense first layers, then experts with a shared one."""
+"""Kimi Linear (arXiv:2510.26692), the text model of Kimi-K3, and Ling 3.0: some layers of
+Kimi delta attention to one of latent attention, dense first layers, then experts with shared ones.
+
+Kimi-K3's further keys (gates of full rank, experts in a latent, attention residuals) are read as
+``models/kimi_k3.py`` of SGLang 0.5.23 reads them."""
 
 from __future__ import annotations
 
@@ -26,11 +29,22 @@ def read_kimi(config: Config) -> Model:
     """KimiLinearForCausalLM."""
     config = Config({"q_lora_rank": None, **config.raw}, config.where, config.answers)
     shape, details = LatentShape(config), config.section("linear_attn_config")
+    heads, dim, kernel = _geometry(config, details, shape.heads)
+    wide = (details or config).boolean("full-rank gate", "use_full_rank_gate", default=False)
+    attends = latent_attention(config, shape)
+    gated = config.boolean("output gate", "mla_use_output_gate", default=False)
+    gate = linear("self_attn.g_proj", shape.heads * shape.v_dim, shape.hidden) if gated else ()
     mixers: dict[str, Mixer] = {
         "recurrent": kimi_delta(
-            *_geometry(config, details, shape.heads), hidden=shape.hidden, low_rank=True
+            heads,
+            dim,
+            kernel,
+            hidden=shape.hidden,
+            forget_rank=dim,
+            gate_rank=None if wide else dim,
+            decay_shape=(dim,) if wide else (1, 1, heads, 1),
         ),
-        "full": latent_attention(config, shape),
+        "full": replace(attends, parameters=(*attends.parameters, *gate)),
     }
     kinds = (
         listed_kinds(config, mixers, "layer_types", layers=shape.layers)
@@ -51,7 +65,7 @@ def read_bailing(config: Config) -> Model:
     gate = linear("self_attn.g_proj", shape.heads, shape.hidden)
     mixers: dict[str, Mixer] = {
         "recurrent": kimi_delta(
-            *_geometry(config, None, shape.heads), hidden=shape.hidden, low_rank=False
+            *_geometry(config, None, shape.heads), hidden=shape.hidden, decay_shape=(shape.heads,)
         ),
         "full": replace(attends, parameters=(*attends.parameters, *gate)),
     }
@@ -111,22 +125,20 @@ def _geometry(config: Config, details: Config | None, heads: int) -> tuple[int, 
 
 
 def kimi_delta(
-    heads: int, head_dim: int, kernel: int, *, hidden: int, low_rank: bool, split: bool = True
+    heads: int,
+    head_dim: int,
+    kernel: int,
+    *,
+    hidden: int,
+    decay_shape: tuple[int, ...],
+    forget_rank: int | None = None,
+    gate_rank: int | None = None,
 ) -> KimiDeltaAttention:
-    """KDA's projections: ``low_rank`` gates pass through one head's width (Kimi), others do not."""
+    """KDA's projections; the forget and output gates pass through a rank, or through none."""
     inner, name = heads * head_dim, "self_attn."
-    gates: Parameters = (
-        (
-            *linear(f"{name}f_a_proj", head_dim, hidden),
-            *linear(f"{name}f_b_proj", inner, head_dim),
-            *linear(f"{name}g_a_proj", head_dim, hidden),
-            *linear(f"{name}g_b_proj", inner, head_dim),
-        )
-        if low_rank
-        else (
-            *linear(f"{name}f_proj", inner, hidden),
-            *linear(f"{name}g_proj", inner, hidden),
-        )
+    gates = (
+        *_through(f"{name}f", inner, hidden, forget_rank),
+        *_through(f"{name}g", inner, hidden, gate_rank),
     )
     parameters = (
         *linear(f"{name}q_proj", inner, hidden),
@@ -136,7 +148,7 @@ def kimi_delta(
         *convolution(f"{name}k_conv1d", inner, kernel, bias=False),
         *convolution(f"{name}v_conv1d", inner, kernel, bias=False),
         Parameter(f"{name}dt_bias", (inner,), "other"),
-        Parameter(f"{name}A_log", (1, 1, heads, 1) if low_rank and split else (heads,), "other"),
+        Parameter(f"{name}A_log", decay_shape, "other"),
         *gates,
         *linear(f"{name}b_proj", heads, hidden),
         *norm(f"{name}o_norm", head_dim),
@@ -145,23 +157,32 @@ def kimi_delta(
     return KimiDeltaAttention(parameters, heads, head_dim, kernel)
 
 
+def _through(name: str, out: int, into: int, rank: int | None) -> Parameters:
+    if rank is None:
+        return linear(f"{name}_proj", out, into)
+    return (*linear(f"{name}_a_proj", rank, into), *linear(f"{name}_b_proj", out, rank))
+
+
 def _experts(
     config: Config, hidden: int, name: str, projections: tuple[str, str, str]
 ) -> MixtureOfExperts:
+    """Experts with shared ones; the routed ones may work in a narrower latent (Kimi-K3)."""
     count = config.integer("experts", "num_experts", "num_local_experts", default=256, high=COUNT)
     width = config.integer("expert width", "moe_intermediate_size", default=1024)
     shared = width * config.integer(
         "shared experts", "num_shared_experts", "n_shared_experts", default=1, low=0
     )
-    gate, up, down = projections
+    gate, up, down = (f"{name}.experts.{{expert}}.{each}.weight" for each in projections)
+    inside, latent = _expert_latent(config, hidden, name)
     every_token = gated_mlp(hidden, shared, prefix=f"{name}.shared_experts.").parameters
     return MixtureOfExperts(
         (
             *linear(f"{name}.gate", count, hidden, role="router"),
-            Parameter(f"{name}.experts.{{expert}}.{gate}.weight", (width, hidden), "expert", count),
-            Parameter(f"{name}.experts.{{expert}}.{up}.weight", (width, hidden), "expert", count),
-            Parameter(f"{name}.experts.{{expert}}.{down}.weight", (hidden, width), "expert", count),
+            Parameter(gate, (width, inside), "expert", count),
+            Parameter(up, (width, inside), "expert", count),
+            Parameter(down, (inside, width), "expert", count),
             *(every_token if shared else ()),
+            *latent,
         ),
         experts=count,
         top_k=config.integer(
@@ -174,6 +195,29 @@ def _experts(
         intermediate=width,
         shared_intermediate=shared,
     )
+
+
+def _expert_latent(config: Config, hidden: int, name: str) -> tuple[int, Parameters]:
+    inside = config.optional_integer("expert latent", "routed_expert_hidden_size", low=1)
+    if inside is None or inside == hidden:
+        return hidden, ()
+    normed = config.boolean("latent norm", "latent_moe_use_norm", default=False)
+    return inside, (
+        *linear(f"{name}.routed_expert_down_proj", inside, hidden),
+        *(norm(f"{name}.routed_expert_norm", inside) if normed else ()),
+        *linear(f"{name}.routed_expert_up_proj", hidden, inside),
+    )
+
+
+def _residuals(config: Config, hidden: int) -> tuple[Parameters, Parameters]:
+    """Attention over the layers before, of each layer and after the last one (Kimi-K3)."""
+    if config.raw.get("attn_res_block_size") is None:
+        return (), ()
+
+    def pair(name: str) -> Parameters:
+        return (*norm(f"{name}_norm", hidden), *linear(f"{name}_proj", 1, hidden))
+
+    return (*pair("self_attention_res"), *pair("mlp_res")), pair("output_attn_res")
 
 
 def _decoder(
@@ -198,8 +242,9 @@ def _decoder(
         names = tuple("dense" if index < first else "sparse" for index in range(shape.layers))
     if len(names) != shape.layers or set(names) - set(feeds):
         raise config.refuse("mlp_layer_types", f"does not say dense or sparse {shape.layers} times")
-    norms = two_norms(shape.hidden)
+    residuals, last = _residuals(config, shape.hidden)
+    norms = (*two_norms(shape.hidden), *residuals)
     layers = stack(
         zip(kinds, names, strict=True), lambda kind: Layer(mixers[kind[0]], feeds[kind[1]], norms)
     )
-    return frame(config, Size(config), layers, rotary_width=shape.rope)
+    return frame(config, Size(config), layers, extra=last, rotary_width=shape.rope)
