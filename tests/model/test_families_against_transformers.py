@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-
 from renames import as_in_memory
+
 from weighbridge.model import catalog
 from weighbridge.model.load import load_model
 

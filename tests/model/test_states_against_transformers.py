@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tiny import TINY, tiny
+from tiny import COMPOSITE, TINY, tiny
 
 from weighbridge.memory.cache import cache_elements, state_bytes
 from weighbridge.model.config import Config
@@ -63,7 +63,7 @@ def expected_bytes(model: Model) -> int:
     return BATCH * (2 * cache_elements(groups, TOKENS, kept=kept) + state_bytes(groups, 2))
 
 
-@pytest.mark.parametrize("model_type", TINY)
+@pytest.mark.parametrize("model_type", [*TINY, *COMPOSITE])
 def test_a_tiny_model_holds_what_its_layers_say(model_type: str) -> None:
     config = tiny(model_type)
     facts = read_model(Config(config, model_type))

@@ -163,8 +163,40 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+INDEXED = {
+    **LATENT,
+    "q_lora_rank": 24,
+    "qk_rope_head_dim": 0,
+    "index_head_dim": 14,
+    "index_n_heads": 2,
+    "index_topk": 16,
+    "index_kpool": 4,
+    "linear_head_dim": 16,
+    "linear_num_heads": 3,
+    "n_routed_experts": 4,
+    "hc_mult": 2,
+    "mlp_layer_types": ["dense", "dense", "sparse", "sparse"],
+}
+VISION = {
+    "hidden_size": 32,
+    "depth": 1,
+    "num_heads": 2,
+    "intermediate_size": 40,
+    "out_hidden_size": 48,
+    "projection_intermediate_size": 56,
+}
+COMPOSITE: dict[str, tuple[str, dict[str, Any]]] = {
+    "glm5_next": ("Glm5NextForConditionalGeneration", INDEXED),
+    "qwen3_5": ("Qwen3_5ForConditionalGeneration", QWEN),
+    "qwen3_5_moe": ("Qwen3_5MoeForConditionalGeneration", {**QWEN, **EXPERTS}),
+}
+
 
 def tiny(model_type: str) -> dict[str, Any]:
     """The whole config of the tiny model of this type."""
+    if model_type in COMPOSITE:
+        architecture, text = COMPOSITE[model_type]
+        parts = {"text_config": {**COMMON, **text}, "vision_config": VISION}
+        return {"model_type": model_type, "architectures": [architecture], **parts}
     architecture, own = TINY[model_type]
     return {**COMMON, "model_type": model_type, "architectures": [architecture], **own}
