@@ -49,9 +49,17 @@ def test_weights_are_exact() -> None:
     assert wb.plan("gpt-oss-20b").term("weights") == 13_761_264_768
 
 
+# Their quantization differs from layer to layer in a file that config.json does not carry.
+MIXED = {"nvidia/Qwen3.6-27B-NVFP4", "nvidia/Qwen3.6-35B-A3B-NVFP4"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_of_the_catalogue_can_be_planned(name: str) -> None:
-    plan = wb.plan(name, context=512, on="h100")
+    options = {"weights": "nvfp4"} if name in MIXED else {}
+    if name in MIXED:
+        with pytest.raises(InputError, match="name the format with --weights"):
+            wb.plan(name)
+    plan = wb.plan(name, context=512, on="h100", **options)
     assert plan.total > 0
     for device in plan.devices:
         assert device.total == sum(term.bytes for term in device.terms)

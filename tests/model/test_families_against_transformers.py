@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from renames import as_in_memory
 
 from weighbridge.model import catalog
 from weighbridge.model.load import load_model
@@ -15,6 +16,9 @@ torch = pytest.importorskip("torch", reason="needs the [trace] extra")
 transformers = pytest.importorskip("transformers", reason="needs the [trace] extra")
 
 ALIASES = {"kimi_k2": "deepseek_v3"}
+NO_CLASS = {
+    "kimi_k3": "Transformers 5.23.0 has no class for it; its published count is met exactly",
+}
 BARE = ("BertModel", "Qwen3Model", "MistralModel")
 
 
@@ -54,8 +58,10 @@ def expert_elements(named: dict[str, tuple[int, ...]]) -> Counter[str]:
 
 @pytest.mark.parametrize("row", catalog.rows(), ids=lambda row: row.id)
 def test_every_tensor_has_its_name_and_shape(row: catalog.Row) -> None:
+    if row.config["model_type"] in NO_CLASS:
+        pytest.skip(NO_CLASS[row.config["model_type"]])
     real = {name: tuple(each.shape) for name, each in instantiate(row).named_parameters()}
-    ours = dict(load_model(row.id).named_parameters())
+    ours = as_in_memory(row.config["model_type"], dict(load_model(row.id).named_parameters()))
     theirs = {
         re.sub(r"vision_tower\.vision_model\.", "vision_tower.", k): v for k, v in real.items()
     }
