@@ -25,6 +25,7 @@ CACHE_UTILS = "transformers cache_utils.py"
 SAMPLING_VECTORS = 30
 GREEDY_VECTORS = 4
 FEWER_HEADS = 8
+UNTRACED = 2
 
 
 def facts_basis(setup: Setup) -> Basis:
@@ -190,7 +191,8 @@ def forward(setup: Setup, share: Share, phase: Phase) -> list[Term]:
         _widest([getattr(moment, field) for moment in moments]) + always
         for field in ("bytes", "low", "high")
     )
-    low, high = low // _guessed(setup, 2), high * _guessed(setup, 2)
+    if traced_basis(setup) != "traced":
+        low, high = low // UNTRACED, high * UNTRACED
     formula = max(moments, key=lambda moment: _first(moment.bytes)).formula if moments else "none"
     logits = _logits(setup, share, phase, new)
     if logits is None:
