@@ -89,13 +89,14 @@ def test_more_tokens_or_sequences_never_take_less(
 @settings(max_examples=60, deadline=None)
 def test_more_bits_never_take_less(name: str, formats: tuple[object, object]) -> None:
     less, more = sorted(formats, key=lambda each: each.bits_per_weight)  # type: ignore[attr-defined]
-    if less.touches != more.touches or less.rest_bits != more.rest_bits:  # type: ignore[attr-defined]
+    close = less.bits_per_weight * 1.15 > more.bits_per_weight  # type: ignore[attr-defined]
+    if close or less.touches != more.touches or less.rest_bits != more.rest_bits:  # type: ignore[attr-defined]
         return
     small, large = (
         wb.plan(name, weights=each.name).term("weights")  # type: ignore[attr-defined]
         for each in (less, more)
     )
-    assert small <= large * 1.005  # rows that are no multiple of a block are padded
+    assert small <= large
 
 
 @given(name=st.sampled_from(SOME), count=st.integers(1, 8), context=st.integers(16, 4096))
