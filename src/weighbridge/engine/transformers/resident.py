@@ -77,7 +77,7 @@ def _from_headers(setup: Setup, share: Share) -> Term:
         here = (
             (int(number) in mine if int(number) <= last else share.last)
             if inside
-            else (share.first if "embed" in tensor.name else share.last)
+            else (share.first if "emb" in tensor.name else share.last)
         )
         if here:
             total += tensor.nbytes
