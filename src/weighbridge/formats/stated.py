@@ -8,7 +8,10 @@ from typing import Any
 
 from weighbridge.errors import ConfigError
 from weighbridge.formats import layouts
+from weighbridge.formats.mixtures import FILE_TYPES
 from weighbridge.formats.table import StorageFormat, find_format
+
+PLAIN = ("F32", "F16", "BF16")
 
 
 def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
@@ -18,6 +21,8 @@ def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
         return find_format("fp8-block" if quantization.get("weight_block_size") else "fp8-tensor")
     if method == "mxfp4":
         return find_format("mxfp4")
+    if method == "gguf":
+        return _gguf(quantization)
     if method in {"gptq", "awq"}:
         return _grouped(str(method), quantization, where)
     if method == "bitsandbytes":
@@ -28,6 +33,15 @@ def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
         f"{where}: quantization_config.quant_method = {method!r} is not known; "
         "name the format with --weights"
     )
+
+
+def _gguf(quantization: Mapping[str, Any]) -> StorageFormat:
+    """The mixture that the file says it is; the type of most of its bytes where it does not."""
+    commonest = str(quantization.get("commonest_type")).lower()
+    file_type = quantization.get("file_type")
+    known = FILE_TYPES.get(file_type) if type(file_type) is int else None
+    name = known[0].lower() if known is not None and known[0] not in PLAIN else commonest
+    return find_format(f"ggml-{name}" if name in {"mxfp4", "nvfp4"} else name)
 
 
 def _grouped(method: str, quantization: Mapping[str, Any], where: str) -> StorageFormat:

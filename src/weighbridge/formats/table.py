@@ -7,62 +7,13 @@ tensors it touches, in which dtype it leaves the others, and the source of the l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from math import prod
 
 from weighbridge.errors import RequestError
-from weighbridge.formats import layouts
+from weighbridge.formats import ggml, layouts
+from weighbridge.formats.format import EVERYTHING, EXPERTS, LINEAR, StorageFormat
 from weighbridge.formats.layouts import Layout
-from weighbridge.model.facts import Parameter, Role
 
-EVERYTHING: frozenset[Role] = frozenset(
-    {"embedding", "head", "linear", "expert", "router", "norm", "bias", "other"}
-)
-LINEAR: frozenset[Role] = frozenset({"linear", "expert"})
-MATRICES: frozenset[Role] = frozenset({"linear", "expert", "embedding", "head"})
-EXPERTS: frozenset[Role] = frozenset({"expert"})
-
-
-@dataclass(frozen=True, slots=True)
-class StorageFormat:
-    """A way to store weights.
-
-    ``layout`` gives the bytes of a (rows, columns) matrix; ``touches`` are the roles that it
-    stores so; everything else is kept in ``rest_bits`` per element; ``value_bits`` is the width of a
-    value without its scales.
-    """
-
-    name: str
-    title: str
-    layout: Layout
-    touches: frozenset[Role]
-    rest_bits: int
-    source: str
-    aliases: tuple[str, ...] = ()
-    value_bits: int = 16
-
-    def stores(self, parameter: Parameter) -> bool:
-        """Whether this parameter is stored in the format rather than left in 16 bit."""
-        return parameter.role in self.touches and (
-            self.touches is EVERYTHING or len(parameter.shape) >= 2
-        )
-
-    def bytes_of(self, parameter: Parameter) -> int:
-        """Exact bytes of the parameter with all its copies."""
-        if not self.stores(parameter):
-            return -(-parameter.elements * self.rest_bits // 8)
-        *stack, rows, columns = (1, *parameter.shape) if parameter.shape else (1, 1)
-        return self.layout(rows, columns) * prod(stack) * parameter.copies
-
-    def value_bytes(self, parameter: Parameter) -> int:
-        """Bytes of the largest tensor that stores it: the values, without scales beside them."""
-        bits = self.value_bits if self.stores(parameter) else self.rest_bits
-        return -(-parameter.elements * bits // 8)
-
-    @property
-    def bits_per_weight(self) -> float:
-        """Bits per weight of a large matrix that the format touches, scales included."""
-        return self.layout(16384, 16384) * 8 / 16384**2
+__all__ = ["FORMATS", "StorageFormat", "find_format"]
 
 
 def _plain(name: str, title: str, bits: int, *aliases: str) -> StorageFormat:
@@ -74,12 +25,6 @@ def _linear(
     name: str, title: str, layout: Layout, source: str, *aliases: str, bits: int = 4
 ) -> StorageFormat:
     return StorageFormat(name, title, layout, LINEAR, 16, source, aliases, bits)
-
-
-def _ggml(name: str, values: int, size: int) -> StorageFormat:
-    source = f"ggml-common.h: blocks of {values} values in {size} bytes"
-    title = f"ggml {name.upper()}"
-    return StorageFormat(name, title, layouts.blocks(values, size), MATRICES, 32, source)
 
 
 BNB = "bitsandbytes functional.quantize_4bit; measured 4.5000 and 4.1275 bits on 4,096 × 4,096"
@@ -132,9 +77,7 @@ FORMATS: tuple[StorageFormat, ...] = (
         "bnb-nf4-dq",
     ),
     _linear("fp4", "bitsandbytes 4-bit floating point", layouts.bnb4(64), BNB, "bnb-fp4"),
-    _linear(
-        "fp4-dq", "bitsandbytes fp4 with double quantization", layouts.bnb4_double(64), BNB
-    ),
+    _linear("fp4-dq", "bitsandbytes fp4 with double quantization", layouts.bnb4_double(64), BNB),
     _linear("int4-g128", "AWQ, groups of 128", layouts.grouped(4, 128), AWQ, "awq", "int4"),
     _linear("int4-g64", "AWQ, groups of 64", layouts.grouped(4, 64), AWQ),
     _linear("int4-g32", "AWQ, groups of 32", layouts.grouped(4, 32), AWQ),
@@ -166,28 +109,8 @@ FORMATS: tuple[StorageFormat, ...] = (
         layouts.microscaled(16, tensor_scale=True),
         "NVIDIA ModelOpt NVFP4: weight, weight_scale, weight_scale_2",
     ),
-    _ggml("q4_0", 32, 18),
-    _ggml("q4_1", 32, 20),
-    _ggml("q5_0", 32, 22),
-    _ggml("q5_1", 32, 24),
-    _ggml("q8_0", 32, 34),
-    _ggml("q2_k", 256, 84),
-    _ggml("q3_k", 256, 110),
-    _ggml("q4_k", 256, 144),
-    _ggml("q5_k", 256, 176),
-    _ggml("q6_k", 256, 210),
-    _ggml("q8_k", 256, 292),
-    _ggml("iq1_s", 256, 50),
-    _ggml("iq1_m", 256, 56),
-    _ggml("iq2_xxs", 256, 66),
-    _ggml("iq2_xs", 256, 74),
-    _ggml("iq2_s", 256, 82),
-    _ggml("iq3_xxs", 256, 98),
-    _ggml("iq3_s", 256, 110),
-    _ggml("iq4_nl", 32, 18),
-    _ggml("iq4_xs", 256, 136),
-    _ggml("tq1_0", 256, 54),
-    _ggml("tq2_0", 256, 66),
+    *ggml.TYPES,
+    *ggml.MIXTURES,
 )
 
 
