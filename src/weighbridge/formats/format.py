@@ -23,7 +23,8 @@ class StorageFormat:
 
     ``layout`` gives the bytes of a (rows, columns) matrix; ``touches`` are the roles that it
     stores so; everything else is kept in ``rest_bits`` per element; ``value_bits`` is the width of
-    a value without its scales, the nominal bits.
+    a value without its scales, the nominal bits. ``head`` is the layout of the output head where a
+    format gives it another.
     """
 
     name: str
@@ -34,6 +35,7 @@ class StorageFormat:
     source: str
     aliases: tuple[str, ...] = ()
     value_bits: int = 16
+    head: Layout | None = None
 
     def stores(self, parameter: Parameter) -> bool:
         """Whether this parameter is stored in the format rather than left in 16 bit."""
@@ -46,7 +48,8 @@ class StorageFormat:
         if not self.stores(parameter):
             return -(-parameter.elements * self.rest_bits // 8)
         *stack, rows, columns = (1, *parameter.shape) if parameter.shape else (1, 1)
-        return self.layout(rows, columns) * prod(stack) * parameter.copies
+        layout = self.head if self.head and parameter.role == "head" else self.layout
+        return layout(rows, columns) * prod(stack) * parameter.copies
 
     def value_bytes(self, parameter: Parameter) -> int:
         """Bytes of the largest tensor that stores it: the values, without scales beside them."""
