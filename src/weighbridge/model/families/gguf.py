@@ -124,7 +124,7 @@ def _config(metadata: Mapping[str, Any], architecture: str, where: str) -> Confi
 
 def _embedding(tensors: TensorTable, hidden: int, where: str) -> Tensor:
     found = tensors.get("token_embd.weight")
-    if found is None or len(found.shape) != 2 or found.shape[1] != hidden:
+    if found is None or len(found.shape) != 2 or found.shape[1] != hidden or not found.elements:
         shape = "missing" if found is None else f"of shape {found.shape}"
         raise ConfigError(
             f"{where}: token_embd.weight is {shape}, where rows of {hidden:,} (embedding_length) "

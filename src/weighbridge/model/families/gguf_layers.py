@@ -64,10 +64,10 @@ class Block:
         return tuple((parameter.name, parameter.shape) for parameter in every)
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        """The shape of a parameter of the block, or None where it has none of this name."""
+        """The shape of a parameter of the block, (1,) for a scalar, None where there is none."""
         for parameter in (*self.mixer, *self.feed_forward):
             if parameter.name == name:
-                return parameter.shape
+                return parameter.shape or (1,)
         return None
 
 
