@@ -78,7 +78,8 @@ def _help() -> str:
     return (
         f"weigh {__version__}. {SUMMARY}\n\n"
         "usage: weigh MODEL [--on CARD] [options]\n       weigh COMMAND …\n\n"
-        "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json or a size (7B).\n\n"
+        "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json, a GGUF file or a size "
+        "(7B).\n\n"
         f"commands:\n{commands}\n\n"
         "examples:\n"
         "  weigh llama-3.1-8b --on rtx-4090\n"
@@ -99,7 +100,8 @@ def _format_of(options: argparse.Namespace) -> str:
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a name, a folder, a config.json or a size")
+    known = "a name, a folder, a config.json, a GGUF file or a size"
+    parser.add_argument("model", metavar="MODEL", help=known)
     for part in (Deployment, Workload):
         group = parser.add_argument_group(part.__name__.lower())
         for each in fields(part):

@@ -56,6 +56,18 @@ def test_llama_31_8b_from_a_gguf_file(tmp_path: Path, name: str, mib: float) -> 
     assert round(found / 2**20, 2) == mib
 
 
+@pytest.mark.parametrize("name", ["q4_k_m", "q8_0", "iq2_m", "q3_k_l", "mxfp4_moe", "q6_k"])
+@pytest.mark.parametrize(
+    ("of_file", "of_config"),
+    [(gguf_models.qwen3_30b(), "qwen3-30b-a3b"), (gguf_models.deepseek_v3(), "deepseek-v3")],
+)
+def test_a_file_and_a_config_come_to_the_same(
+    tmp_path: Path, of_file: tuple, of_config: str, name: str
+) -> None:
+    model = load_model(str(write(tmp_path / "model.gguf", *of_file)))
+    assert total(model, name) == total(load_model(of_config), name)
+
+
 def test_a_mixture_of_experts() -> None:
     assert round(total(load_model("qwen3-30b-a3b"), "q4_k_m") / 2**20, 2) == 17691.34
 

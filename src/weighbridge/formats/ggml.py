@@ -25,6 +25,7 @@ from weighbridge.model.facts import Model, Parameter
 from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.model.ggml import GGML
 from weighbridge.model.mixers.full import FullAttention
+from weighbridge.model.mixers.mla import LatentAttention
 from weighbridge.model.mixers.sliding import SlidingAttention
 
 # Names in checkpoints for Transformers and in GGUF files; the first that matches decides
@@ -71,18 +72,28 @@ class GgmlFormat(StorageFormat):
         layers = self.made.layers
         return sum(self._at(parameter, layer) for layer in range(layers)) // layers
 
-    def type_at(self, parameter: Parameter, layer: int) -> str:
-        """The ggml type of a parameter in a layer; only for a format bound to a model."""
+    def _at(self, parameter: Parameter, layer: int) -> int:
+        assert self.made is not None
+        if self.made.latent is not None and "kv_b_proj" in parameter.name:
+            return self._in_two_parts(parameter, layer, self.made.latent)
+        rows = prod(parameter.shape[:-1]) * parameter.copies
+        stacked = parameter.role == "expert" or len(parameter.shape) > 2
+        return self._matrix(category_of(parameter), layer, rows, parameter.shape[-1], stacked)
+
+    def _in_two_parts(self, parameter: Parameter, layer: int, latent: tuple[int, int]) -> int:
+        """DeepSeek's kv_b_proj as its converter stores it: attn_k_b transposed, and attn_v_b."""
+        (key, value), rank = latent, parameter.shape[-1]
+        heads = prod(parameter.shape[:-1]) // (key + value)
+        keys = self._matrix("other", layer, heads * rank, key, stacked=True)
+        return keys + self._matrix("other", layer, heads * value, rank, stacked=True)
+
+    def _matrix(
+        self, category: Category, layer: int, rows: int, columns: int, stacked: bool
+    ) -> int:
         assert self.file is not None
         assert self.made is not None
-        stacked = parameter.role == "expert"
-        columns = parameter.shape[-1]
-        return type_of(self.file, Place(category_of(parameter), layer, columns, stacked, self.made))
-
-    def _at(self, parameter: Parameter, layer: int) -> int:
-        kind = GGML[self.type_at(parameter, layer)]
-        rows = prod(parameter.shape[:-1]) * parameter.copies
-        return layouts.blocks(kind.block, kind.size)(rows, parameter.shape[-1])
+        kind = GGML[type_of(self.file, Place(category, layer, columns, stacked, self.made))]
+        return layouts.blocks(kind.block, kind.size)(rows, columns)
 
     def value_bytes(self, parameter: Parameter) -> int:
         """All of it: scales stand inside the blocks, not beside them."""
@@ -115,10 +126,13 @@ def category_of(parameter: Parameter) -> Category:
 def made_of(model: Model, *, imatrix: bool = False) -> Made:
     """What the rules ask about this model."""
     group = experts = 1
+    latent = None
     for layer, _ in model.layer_groups():
         mixer, feed = layer.mixer, layer.feed_forward
         if isinstance(mixer, FullAttention | SlidingAttention):
             group = mixer.heads // mixer.kv_heads
+        if isinstance(mixer, LatentAttention):
+            latent = (mixer.nope, mixer.v_dim)
         if isinstance(feed, MixtureOfExperts):
             experts = feed.experts
     layers = len(model.layers)
@@ -130,6 +144,7 @@ def made_of(model: Model, *, imatrix: bool = False) -> Made:
         seventy=layers == 80 and group > 1 and model.family in _SEVENTY,
         falcon=model.family == "falcon",
         imatrix=imatrix,
+        latent=latent,
     )
 
 

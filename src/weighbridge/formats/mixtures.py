@@ -83,7 +83,8 @@ class Made:
     """What the rules ask about a model.
 
     ``group`` is query heads per KV head; ``seventy`` is the shape of Llama-2-70B and
-    Qwen2-72B, ``falcon`` the architecture, ``imatrix`` whether an importance matrix was given.
+    Qwen2-72B, ``falcon`` the architecture, ``imatrix`` whether an importance matrix was given;
+    ``latent`` are the key and value widths of a head whose projection is stored in two parts.
     """
 
     layers: int
@@ -93,6 +94,7 @@ class Made:
     seventy: bool = False
     falcon: bool = False
     imatrix: bool = False
+    latent: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
