@@ -30,6 +30,7 @@ from weighbridge.model.mixers.sliding import SlidingAttention
 
 # Names in checkpoints for Transformers and in GGUF files; the first that matches decides
 # (tensor_get_category in src/llama-quant.cpp, and the names that the converters map to them).
+# Patterns are compiled at their first use, because every start imports this table.
 _NAMES: tuple[tuple[Category, str], ...] = (
     ("other", r"attn_(?:q_[ab]|kv_a|[kv]_b)|[qk]v?_[ab]_proj"),
     ("down", r"ffn_down|down_proj|\.w2\b|fc2|mlp\.c_proj|intermediate\.output"),
@@ -40,13 +41,12 @@ _NAMES: tuple[tuple[Category, str], ...] = (
     ("q", r"attn_q\.|q_proj|\.query\."),
     ("o", r"attn_output\.|o_proj|out_proj|attn\.c_proj|attn\.dense|attention\.output"),
 )
-_CATEGORIES = tuple((category, re.compile(names)) for category, names in _NAMES)
-_LEFT_ALONE = re.compile(
+_LEFT_ALONE = (
     r"conv1d|shortconv\.conv\b|altup|laurel|per_layer_model_proj|position|wpe|token_type|"
     r"indexer\.[qk]_proj|time_mix_(?:first|w[012]|v[012]|a[012]|g[12]|decay_w|lerp)|attn_rel_b|"
     r"patch_embd|patch_embed|patch_merger|rel_pos"
 )
-_LAYER = re.compile(r"\.(\d+)\.")
+_LAYER = r"\.(\d+)\."
 _SEVENTY = frozenset({"llama", "qwen2", "deci", "olmo"})
 
 
@@ -59,14 +59,14 @@ class GgmlFormat(StorageFormat):
 
     def stores(self, parameter: Parameter) -> bool:
         """Matrices, but for those that llama-quantize leaves alone."""
-        return StorageFormat.stores(self, parameter) and not _LEFT_ALONE.search(parameter.name)
+        return StorageFormat.stores(self, parameter) and not re.search(_LEFT_ALONE, parameter.name)
 
     def bytes_of(self, parameter: Parameter) -> int:
         """Exact bytes in the type of the parameter's place; the mean over layers where its name
         does not say which layer it is in."""
         if self.made is None or self.file is None or not self.stores(parameter):
             return StorageFormat.bytes_of(self, parameter)
-        found = _LAYER.search(parameter.name)
+        found = re.search(_LAYER, parameter.name)
         if found is not None or parameter.role in {"embedding", "head"}:
             return self._at(parameter, int(found[1]) if found else 0)
         layers = self.made.layers
@@ -117,8 +117,8 @@ def category_of(parameter: Parameter) -> Category:
         return "output"
     if parameter.role == "embedding":
         return "embedding"
-    for category, pattern in _CATEGORIES:
-        if pattern.search(parameter.name):
+    for category, names in _NAMES:
+        if re.search(names, parameter.name):
             return category
     return "other"
 

@@ -28,7 +28,7 @@ WHOLE_ROW = 2**30
 def named_format(name: str) -> StorageFormat | None:
     """The format that a name with numbers in it means, or None where it is no such name."""
     for pattern, make in _PATTERNS:
-        found = pattern.fullmatch(name)
+        found = re.fullmatch(pattern, name)
         if found is not None:
             return make(name, *found.groups(default=""))
     return None
@@ -88,10 +88,10 @@ def _exl(name: str, version: str, bits: str) -> StorageFormat:
     )
 
 
-_PATTERNS: tuple[tuple[re.Pattern[str], Callable[..., StorageFormat]], ...] = (
-    (re.compile(r"gptq-int([2348])(?:-g(-1|32|64|128|256|1024))?(-static)?"), _gptq),
-    (re.compile(r"(?:awq-)?int(4)-g(-1|32|64|128)"), _awq),
-    (re.compile(r"hqq-int([12348])(?:-g(8|16|32|64|128|256))?"), _hqq),
-    (re.compile(r"w([48])a16(?:-g(-1|32|64|128))?(-asym)?"), _packed),
-    (re.compile(r"exl([23])-([1-8](?:\.\d{1,2})?)(?:bpw)?"), _exl),
+_PATTERNS: tuple[tuple[str, Callable[..., StorageFormat]], ...] = (
+    (r"gptq-int([2348])(?:-g(-1|32|64|128|256|1024))?(-static)?", _gptq),
+    (r"(?:awq-)?int(4)-g(-1|32|64|128)", _awq),
+    (r"hqq-int([12348])(?:-g(8|16|32|64|128|256))?", _hqq),
+    (r"w([48])a16(?:-g(-1|32|64|128))?(-asym)?", _packed),
+    (r"exl([23])-([1-8](?:\.\d{1,2})?)(?:bpw)?", _exl),
 )
