@@ -20,6 +20,7 @@ from weighbridge.request import DEPLOYMENT, WORKLOAD, Deployment, Option, Worklo
 from weighbridge.units import parse_count
 
 SUMMARY = "How much GPU memory a language model takes, before you load it."
+KNOWN = "a name, a folder, a config.json, a GGUF file or a size"
 COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
     "sweep": "totals over contexts and concurrencies",
@@ -87,7 +88,8 @@ def _help() -> str:
     return (
         f"weigh {__version__}. {SUMMARY}\n\n"
         "usage: weigh MODEL [--on CARD] [options]\n       weigh COMMAND …\n\n"
-        "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json or a size (7B).\n\n"
+        "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json, a GGUF file or a size "
+        "(7B).\n\n"
         f"commands:\n{commands}\n\n"
         "examples:\n"
         "  weigh llama-3.1-8b --on rtx-4090\n"
@@ -108,7 +110,7 @@ def _format_of(options: argparse.Namespace) -> str:
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a name, a folder, a config.json or a size")
+    parser.add_argument("model", metavar="MODEL", help=KNOWN)
     for title, options, defaults in (
         ("deployment", DEPLOYMENT, Deployment()),
         ("workload", WORKLOAD, Workload()),
