@@ -89,6 +89,15 @@ def microscaled(block: int, *, tensor_scale: bool) -> Layout:
     return size
 
 
+def microscaled8(block: int) -> Layout:
+    """MXFP8: one byte a value and one 8-bit scale per ``block`` along the inputs."""
+
+    def size(rows: int, columns: int) -> int:
+        return rows * columns + ceil_div(columns, block) * rows
+
+    return size
+
+
 def blocks(values: int, size_of_block: int) -> Layout:
     """ggml: each row is cut into blocks of ``values`` that take ``size_of_block`` bytes."""
 

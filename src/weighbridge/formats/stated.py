@@ -8,14 +8,29 @@ from typing import Any
 
 from weighbridge.errors import ConfigError
 from weighbridge.formats import layouts
-from weighbridge.formats.table import StorageFormat, find_format
+from weighbridge.formats.mixed import experts_only, mixed
+from weighbridge.formats.table import LINEAR, StorageFormat, find_format
+
+
+ALGORITHMS = {"NVFP4": "nvfp4", "FP8": "fp8-tensor", "MXFP8": "mxfp8", "MXFP4": "mxfp4"}
+LEFT_ALONE = ("ignore", "exclude_modules", "modules_to_not_convert")
 
 
 def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
     """The format that ``quantization_config`` names; raises ConfigError where none is known."""
+    storage = _stated(quantization, where)
+    if storage.touches is LINEAR and _experts_only(quantization):
+        return experts_only(storage)
+    return storage
+
+
+def _stated(quantization: Mapping[str, Any], where: str) -> StorageFormat:
     method = quantization.get("quant_method")
+    if method is None and "quant_algo" in quantization:
+        method = "modelopt"
     if method == "fp8":
-        return find_format("fp8-block" if quantization.get("weight_block_size") else "fp8-tensor")
+        rest = find_format("fp8-block" if quantization.get("weight_block_size") else "fp8-tensor")
+        return _fp8_with_experts(quantization, rest)
     if method == "mxfp4":
         return find_format("mxfp4")
     if method in {"gptq", "awq"}:
@@ -28,6 +43,48 @@ def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
         f"{where}: quantization_config.quant_method = {method!r} is not known; "
         "name the format with --weights"
     )
+
+
+def _fp8_with_experts(quantization: Mapping[str, Any], rest: StorageFormat) -> StorageFormat:
+    """DeepSeek-V4's experts: packed fp4 in groups of 32 (transformers, finegrained_fp8.py), or
+    NVFP4 where ModelOpt says ``moe_quant_algo``."""
+    if quantization.get("moe_quant_algo") == "NVFP4":
+        return mixed(find_format("nvfp4"), rest)
+    if quantization.get("expert_dtype") == "fp4":
+        return mixed(find_format("mxfp4"), rest)
+    return rest
+
+
+def _experts_only(quantization: Mapping[str, Any]) -> bool:
+    """Whether whole attention blocks are left alone, and routers or shared experts too, so that
+    nothing but the routed experts remains."""
+    patterns: list[str] = []
+    for key in LEFT_ALONE:
+        listed = quantization.get(key)
+        patterns += [p for p in listed if isinstance(p, str)] if isinstance(listed, list) else []
+    attention = any(p.endswith(("self_attn*", "self_attn.*")) for p in patterns)
+    beside = ("shared_experts", ".gate", "router")
+    return attention and any(p.rstrip(".*").endswith(beside) for p in patterns)
+
+
+def _by_layer(layers: Mapping[str, Any], where: str) -> StorageFormat:
+    """ModelOpt's MIXED_PRECISION: one algorithm for routed experts and one for the rest."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for name, said in layers.items():
+        algorithm = said.get("quant_algo") if isinstance(said, dict) else None
+        found["experts" in name and "shared" not in name].add(str(algorithm).upper())
+    if any(len(each) > 1 or not each <= set(ALGORITHMS) for each in found.values()):
+        raise ConfigError(
+            f"{where}: quantized_layers mixes {sorted(found[True] | found[False])} in a way that is "
+            "not known; name the format with --weights"
+        )
+    experts, rest = (
+        find_format(ALGORITHMS[next(iter(each))]) if each else None
+        for each in (found[True], found[False])
+    )
+    if experts is None or rest is None:
+        return rest or experts_only(experts or find_format("nvfp4"))
+    return mixed(experts, rest)
 
 
 def _grouped(method: str, quantization: Mapping[str, Any], where: str) -> StorageFormat:
@@ -59,8 +116,10 @@ def _bitsandbytes(quantization: Mapping[str, Any]) -> StorageFormat:
 def _compressed(quantization: Mapping[str, Any], where: str) -> StorageFormat:
     """compressed-tensors and ModelOpt: the first group's weights decide."""
     algorithm = str(quantization.get("quant_algo", "")).upper()
-    if algorithm in {"NVFP4", "FP8"}:
-        return find_format({"NVFP4": "nvfp4", "FP8": "fp8-tensor"}[algorithm])
+    if algorithm in ALGORITHMS:
+        return find_format(ALGORITHMS[algorithm])
+    if isinstance(quantization.get("quantized_layers"), dict):
+        return _by_layer(quantization["quantized_layers"], where)
     groups = quantization.get("config_groups")
     first = next(iter(groups.values()), None) if isinstance(groups, dict) else None
     weights = first.get("weights") if isinstance(first, dict) else None

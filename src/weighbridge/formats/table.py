@@ -132,9 +132,7 @@ FORMATS: tuple[StorageFormat, ...] = (
         "bnb-nf4-dq",
     ),
     _linear("fp4", "bitsandbytes 4-bit floating point", layouts.bnb4(64), BNB, "bnb-fp4"),
-    _linear(
-        "fp4-dq", "bitsandbytes fp4 with double quantization", layouts.bnb4_double(64), BNB
-    ),
+    _linear("fp4-dq", "bitsandbytes fp4 with double quantization", layouts.bnb4_double(64), BNB),
     _linear("int4-g128", "AWQ, groups of 128", layouts.grouped(4, 128), AWQ, "awq", "int4"),
     _linear("int4-g64", "AWQ, groups of 64", layouts.grouped(4, 64), AWQ),
     _linear("int4-g32", "AWQ, groups of 32", layouts.grouped(4, 32), AWQ),
@@ -165,6 +163,13 @@ FORMATS: tuple[StorageFormat, ...] = (
         "NVFP4: 4-bit values, one fp8 scale per 16",
         layouts.microscaled(16, tensor_scale=True),
         "NVIDIA ModelOpt NVFP4: weight, weight_scale, weight_scale_2",
+    ),
+    _linear(
+        "mxfp8",
+        "MXFP8: 8-bit values, one 8-bit scale per 32",
+        layouts.microscaled8(32),
+        "OCP Microscaling Formats v1.0",
+        bits=8,
     ),
     _ggml("q4_0", 32, 18),
     _ggml("q4_1", 32, 20),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from typing import Any
 
 from weighbridge.errors import UnknownArchitecture
 from weighbridge.model.config import Config
@@ -67,14 +68,24 @@ def read_model(config: Config) -> Model:
             f"guessed; known are {', '.join(FAMILIES)}"
         )
     model = _reader(model_type)(config)
-    quantization = config.section("quantization_config")
     return replace(
         model,
         family=model_type,
-        quantization=None if quantization is None else quantization.raw,
+        quantization=_quantization(config),
         answers=dict(config.answers),
         dtype=model.dtype or config.dtype() or "",
     )
+
+
+def _quantization(config: Config) -> dict[str, Any] | None:
+    """``quantization_config``, which nested configs may keep with the text model; DeepSeek-V4 says
+    ``expert_dtype`` beside it."""
+    text = config.section("text_config") or config
+    found = config.section("quantization_config") or text.section("quantization_config")
+    if found is None:
+        return None
+    beside = {key: config.raw[key] for key in ("expert_dtype",) if key in config.raw}
+    return {**found.raw, **beside}
 
 
 def _reader(model_type: str) -> Callable[[Config], Model]:

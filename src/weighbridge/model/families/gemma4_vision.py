@@ -50,8 +50,5 @@ def _layer(config: Config, index: int, width: int) -> Parameters:
         ),
         *norm(f"{prefix}self_attn.q_norm", size),
         *norm(f"{prefix}self_attn.k_norm", size),
-        *(
-            Parameter(f"{prefix}{each.name}", each.shape, each.role)
-            for each in four_norms(width)
-        ),
+        *(Parameter(f"{prefix}{each.name}", each.shape, each.role) for each in four_norms(width)),
     )

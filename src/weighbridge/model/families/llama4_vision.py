@@ -27,8 +27,11 @@ def vision_tower(config: Config, text_hidden: int) -> Tower:
             *linear(f"{prefix}patch_embedding.linear", width, 3 * patch**2),
             *norm(f"{prefix}layernorm_pre", width, bias=True),
             *norm(f"{prefix}layernorm_post", width, bias=True),
-            *(p for index in range(layers) for p in _layer(f"{prefix}model.layers.{index}.",
-                                                           width, inner)),  # fmt: skip
+            *(
+                p
+                for index in range(layers)
+                for p in _layer(f"{prefix}model.layers.{index}.", width, inner)
+            ),  # fmt: skip
             *linear(f"{prefix}vision_adapter.mlp.fc1", into, inner),
             *linear(f"{prefix}vision_adapter.mlp.fc2", out, into),
             *linear("multi_modal_projector.linear_1", text_hidden, projected),
