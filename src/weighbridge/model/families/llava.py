@@ -43,7 +43,7 @@ def read_llava(config: Config) -> Model:
     bias = config.boolean("projector bias", "multimodal_projector_bias", default=True)
     feature_layers = config.raw.get("vision_feature_layer")
     count = len(feature_layers) if isinstance(feature_layers, list) and feature_layers else 1
-    projector = _projector(width * count, model.hidden, bias=bias)
+    projector = _projector("multi_modal_projector", width * count, model.hidden, bias=bias)
     return with_towers(model, config, Tower("vision", (*tower, *projector)), notes=(note,))
 
 
@@ -59,25 +59,27 @@ def read_mistral3(config: Config) -> Model:
     return with_towers(model, config, tower, notes=(note,))
 
 
-def merging_tower(vision: Config, hidden: int, merge: int, *, bias: bool = False) -> Tower:
+def merging_tower(
+    vision: Config, hidden: int, merge: int, *, bias: bool = False, prefix: str = ""
+) -> Tower:
     """Pixtral with the projector of Mistral 3."""
     width = vision.integer("vision width", "hidden_size", default=1024)
-    name = "multi_modal_projector"
+    name = f"{prefix}multi_modal_projector"
     return Tower(
         "vision",
         (
-            *pixtral(vision, "vision_tower."),
+            *pixtral(vision, f"{prefix}vision_tower."),
             *norm(f"{name}.norm", width),
             *linear(f"{name}.patch_merger.merging_layer", width, width * merge**2),
-            *_projector(width, hidden, bias=bias),
+            *_projector(name, width, hidden, bias=bias),
         ),
     )
 
 
-def _projector(width: int, hidden: int, *, bias: bool) -> Parameters:
+def _projector(name: str, width: int, hidden: int, *, bias: bool) -> Parameters:
     return (
-        *linear("multi_modal_projector.linear_1", hidden, width, bias=bias),
-        *linear("multi_modal_projector.linear_2", hidden, hidden, bias=bias),
+        *linear(f"{name}.linear_1", hidden, width, bias=bias),
+        *linear(f"{name}.linear_2", hidden, hidden, bias=bias),
     )
 
 
