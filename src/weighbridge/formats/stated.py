@@ -11,7 +11,6 @@ from weighbridge.formats import layouts
 from weighbridge.formats.mixed import experts_only, mixed
 from weighbridge.formats.table import LINEAR, StorageFormat, find_format
 
-
 ALGORITHMS = {"NVFP4": "nvfp4", "FP8": "fp8-tensor", "MXFP8": "mxfp8", "MXFP4": "mxfp4"}
 LEFT_ALONE = ("ignore", "exclude_modules", "modules_to_not_convert")
 
@@ -75,8 +74,8 @@ def _by_layer(layers: Mapping[str, Any], where: str) -> StorageFormat:
         found["experts" in name and "shared" not in name].add(str(algorithm).upper())
     if any(len(each) > 1 or not each <= set(ALGORITHMS) for each in found.values()):
         raise ConfigError(
-            f"{where}: quantized_layers mixes {sorted(found[True] | found[False])} in a way that is "
-            "not known; name the format with --weights"
+            f"{where}: quantized_layers mixes {sorted(found[True] | found[False])} in a way that "
+            "is not known; name the format with --weights"
         )
     experts, rest = (
         find_format(ALGORITHMS[next(iter(each))]) if each else None

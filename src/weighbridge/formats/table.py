@@ -132,7 +132,9 @@ FORMATS: tuple[StorageFormat, ...] = (
         "bnb-nf4-dq",
     ),
     _linear("fp4", "bitsandbytes 4-bit floating point", layouts.bnb4(64), BNB, "bnb-fp4"),
-    _linear("fp4-dq", "bitsandbytes fp4 with double quantization", layouts.bnb4_double(64), BNB),
+    _linear(
+        "fp4-dq", "bitsandbytes fp4 with double quantization", layouts.bnb4_double(64), BNB
+    ),
     _linear("int4-g128", "AWQ, groups of 128", layouts.grouped(4, 128), AWQ, "awq", "int4"),
     _linear("int4-g64", "AWQ, groups of 64", layouts.grouped(4, 64), AWQ),
     _linear("int4-g32", "AWQ, groups of 32", layouts.grouped(4, 32), AWQ),

@@ -34,7 +34,7 @@ def read(config: Config) -> Model:
 
 
 def indexer_kinds(config: Config, layers: int) -> tuple[str, ...]:
-    """``full`` where a layer has an indexer, ``shared`` where it takes an earlier layer's choice."""
+    """``full`` where a layer has an indexer, ``shared`` where an earlier layer's choice serves."""
     listed = config.names("indexers", "indexer_types") or ("full",) * layers
     if len(listed) < layers or set(listed) - {"full", "shared"}:
         raise config.refuse("indexer_types", f"does not name {layers} full or shared indexers")

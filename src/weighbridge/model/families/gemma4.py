@@ -79,7 +79,7 @@ def read_text(config: Config) -> Model:
 
 
 def _mixer(config: Config, shape: Shape, kind: Kind) -> Mixer:
-    """Sliding layers as Gemma 3's; full ones with wider heads, and no values where they are keys."""
+    """Sliding layers as Gemma 3's; full ones with wider heads, without values where keys serve."""
     bias = config.boolean("attention bias", "attention_bias", default=False)
     mine = shape if kind.window is not None else _full_shape(config)
     own: FullAttention | SlidingAttention = query_key_norm_attention(

@@ -1,5 +1,5 @@
-"""Hunyuan 3 and Mellum 2: Qwen3's attention with routed experts (transformers, modeling_hy_v3.py and
-modeling_mellum.py)."""
+"""Hunyuan 3 and Mellum 2: Qwen3's attention with routed experts (transformers, modeling_hy_v3.py
+and modeling_mellum.py)."""
 
 from __future__ import annotations
 

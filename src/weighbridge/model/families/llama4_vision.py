@@ -31,7 +31,7 @@ def vision_tower(config: Config, text_hidden: int) -> Tower:
                 p
                 for index in range(layers)
                 for p in _layer(f"{prefix}model.layers.{index}.", width, inner)
-            ),  # fmt: skip
+            ),
             *linear(f"{prefix}vision_adapter.mlp.fc1", into, inner),
             *linear(f"{prefix}vision_adapter.mlp.fc2", out, into),
             *linear("multi_modal_projector.linear_1", text_hidden, projected),

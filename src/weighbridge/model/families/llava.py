@@ -19,9 +19,17 @@ from weighbridge.model.families.parts import Parameters, linear, norm
 from weighbridge.model.families.pixtral import patch_size, pixtral
 from weighbridge.model.families.siglip import siglip
 
+
+def _ministral3(config: Config) -> Model:
+    """Ministral3ForCausalLM: Mistral's shape, where a missing window means none."""
+    return mistral.read(
+        Config({"sliding_window": None, **config.raw}, config.where, config.answers)
+    )
+
+
 TEXT: dict[str, Callable[[Config], Model]] = {
     "llama": llama.read,
-    "ministral3": mistral.read,
+    "ministral3": _ministral3,
     "mistral": mistral.read,
     "mistral4": deepseek.read,
     "qwen2": qwen2.read,

@@ -36,9 +36,7 @@ class TwoKinds:
 def read(config: Config) -> Model:
     """MiMoV2FlashForCausalLM."""
     shape = TwoKinds(config)
-    window = config.integer(
-        "sliding window", "sliding_window_size", "sliding_window", default=128, high=POSITIONS
-    )
+    window = _window(config)
     windows = _windows(config, shape.layers, window)
     count, top_k = expert_numbers(config)
     width = config.integer("expert width", "moe_intermediate_size")
@@ -52,6 +50,15 @@ def read(config: Config) -> Model:
             config, shape.layers, gated_mlp(shape.hidden, intermediate_size(config)), sparse, 1
         ),
     )
+
+
+def _window(config: Config) -> int:
+    """``sliding_window_size`` counts the tokens before the query's own (transformers,
+    configuration_mimo_v2_flash.py), ``sliding_window`` that one too."""
+    before = config.optional_integer("earlier tokens", "sliding_window_size", high=POSITIONS)
+    if before is not None:
+        return before + 1
+    return config.integer("sliding window", "sliding_window", default=129, high=POSITIONS)
 
 
 def _windows(config: Config, layers: int, window: int) -> tuple[int | None, ...]:

@@ -54,7 +54,7 @@ def _text(config: Config) -> Model:
                 config.integer("dense width", "dense_intermediate_size", default=12288),
             ),
             _experts(config, shape.hidden),
-            config.integer("first dense layers", "first_k_dense_replace", default=3, low=0),
+            0,
         ),
     )
 

@@ -36,7 +36,7 @@ def read(config: Config) -> Model:
 
 
 def _text(config: Config) -> Model:
-    config = Config({"q_lora_rank": None, **config.raw}, config.where, config.answers)
+    config = Config({**config.raw, "q_lora_rank": None}, config.where, config.answers)
     shape = LatentShape(config)
     sources = config.integers("layers that own a cache", "kv_source_layers")
     if sources is not None and sources != tuple(range(len(sources))):
@@ -64,7 +64,7 @@ def _text(config: Config) -> Model:
 
 
 def _kinds(config: Config, layers: int) -> tuple[_Kind, ...]:
-    """``no_rope_layers`` has 1 where there *are* rotary positions; by default all but each fourth."""
+    """``no_rope_layers`` has 1 where there *are* rotary positions: by default not each fourth."""
     period = config.integer("layers without positions", "no_rope_layer_interval", default=4)
     rotary = config.integers("rotary layers", "no_rope_layers") or tuple(
         int((index + 1) % period != 0) for index in range(layers)

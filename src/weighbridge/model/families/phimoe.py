@@ -1,4 +1,4 @@
-"""Phi-3.5-MoE: Mixtral's experts behind LayerNorms with biases (transformers, modeling_phimoe.py)."""
+"""Phi-3.5-MoE: Mixtral's experts behind LayerNorms (transformers, modeling_phimoe.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Pixtral vision encoder (arXiv:2410.07073): rotary positions, gated feed-forwards, no biases."""
+"""The Pixtral vision encoder (arXiv:2410.07073): rotary positions, gated, without biases."""
 
 from __future__ import annotations
 

@@ -64,9 +64,14 @@ def shared_width(config: Config, width: int, default: int | None = None) -> int:
 def by_mlp_types(
     config: Config, layers: int, dense: FeedForward, sparse: FeedForward, first: int
 ) -> Callable[[int], FeedForward]:
-    """Dense or sparse by ``mlp_layer_types``; without it the ``first`` layers are dense."""
-    listed = config.names("feed-forward kinds", "mlp_layer_types")
-    kinds: Sequence[str] = listed or ("dense",) * first + ("sparse",) * (layers - first)
+    """Dense or sparse by ``mlp_layer_types``, or a list in ``moe_layer_freq`` that has 1 for sparse;
+    without them the ``first`` layers are dense."""
+    kinds: Sequence[str] | None = config.names("feed-forward kinds", "mlp_layer_types")
+    if kinds is None and isinstance(config.raw.get("moe_layer_freq"), list):
+        numbers = config.integers("feed-forward kinds", "moe_layer_freq") or ()
+        kinds = tuple("sparse" if each else "dense" for each in numbers)
+    if kinds is None:
+        kinds = ("dense",) * first + ("sparse",) * (layers - first)
     if len(kinds) < layers:
         raise config.refuse("mlp_layer_types", f"has {len(kinds)} entries for {layers} layers")
     return lambda index: dense if kinds[index] == "dense" else sparse

@@ -1,5 +1,5 @@
 """Step3: multi-matrix factorized attention with one KV head (arXiv:2507.19427), experts beside a
-shared one, and a vision tower (stepfun-ai's modeling_step3.py; Transformers has no class for it)."""
+shared one, and a vision tower (stepfun-ai's modeling_step3.py; not a class of Transformers)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Attention with short convolutions over keys, values and the block's outputs (Inkling).
 
-Beside its cache a layer keeps the last ``kernel - 1`` inputs of each convolution (transformers,
+Beside its cache a layer keeps the last ``kernel`` inputs of each convolution (transformers,
 modeling_inkling.py)."""
 
 from __future__ import annotations
