@@ -42,7 +42,9 @@ def one_less(stream: CacheStream, tokens: Any) -> Any:
 @pytest.mark.parametrize("row", COUNTED, ids=[row["id"] for row in COUNTED])
 def test_parameters_are_those_of_the_class(row: dict[str, Any]) -> None:
     model = load_model(row["id"])
-    uncounted = sum(tower.elements for tower in model.towers if tower.name in LEFT_OUT.get(row["id"], ()))
+    uncounted = sum(
+        tower.elements for tower in model.towers if tower.name in LEFT_OUT.get(row["id"], ())
+    )
     assert model.parameters - uncounted == row["parameters"]
 
 

@@ -64,7 +64,7 @@ def shared_width(config: Config, width: int, default: int | None = None) -> int:
 def by_mlp_types(
     config: Config, layers: int, dense: FeedForward, sparse: FeedForward, first: int
 ) -> Callable[[int], FeedForward]:
-    """Dense or sparse by ``mlp_layer_types``, or a list in ``moe_layer_freq`` that has 1 for sparse;
+    """Dense or sparse by ``mlp_layer_types``, or by a list in ``moe_layer_freq`` with 1 for sparse;
     without them the ``first`` layers are dense."""
     kinds: Sequence[str] | None = config.names("feed-forward kinds", "mlp_layer_types")
     if kinds is None and isinstance(config.raw.get("moe_layer_freq"), list):
