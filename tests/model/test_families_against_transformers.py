@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from math import prod
 from typing import Any
 
 import pytest
@@ -15,55 +16,94 @@ from weighbridge.model.load import load_model
 torch = pytest.importorskip("torch", reason="needs the [trace] extra")
 transformers = pytest.importorskip("transformers", reason="needs the [trace] extra")
 
-ALIASES = {"kimi_k2": "deepseek_v3"}
-NO_CLASS = {
-    "kimi_k3": "Transformers 5.23.0 has no class for it; its published count is met exactly",
+ALIASES = {"kimi_k2": "deepseek_v3", "deepseek_ref": "deepseek_v4"}
+ARCHITECTURES = {
+    "PhiMoEForCausalLM": "PhimoeForCausalLM",
+    "KimiK25ForConditionalGeneration": "Kimi_K25ForConditionalGeneration",
 }
-BARE = ("BertModel", "Qwen3Model", "MistralModel")
+WITHOUT_CLASS = {
+    "kimi_k3": "Transformers 5.23 has no class for it",
+    "arctic": "Transformers 5.23 has no class for it",
+    "bailing_moe": "Transformers 5.23 has no class for it",
+    "step3_vl": "Transformers 5.23 has no class for it",
+}
 
 
 def instantiate(row: catalog.Row) -> Any:
     config = {k: v for k, v in row.config.items() if k != "quantization_config"}
     config["model_type"] = ALIASES.get(config["model_type"], config["model_type"])
     mapping = transformers.models.auto.configuration_auto.CONFIG_MAPPING
+    if "text_config" in config:
+        text = {k: v for k, v in config["text_config"].items() if k != "quantization_config"}
+        config["text_config"] = text
+    if config.get("vision_config", {}).get("vt_hidden_size"):
+        config["vision_config"] = {}
     made = mapping[config["model_type"]].from_dict(config)
+    architecture = load_model(row.id).architecture
     with torch.device("meta"):
-        return getattr(transformers, load_model(row.id).architecture)(made)
+        return getattr(transformers, ARCHITECTURES.get(architecture, architecture))(made)
 
 
-def comparable(name: str) -> str:
+# What version 5 renames in memory against the files (transformers, conversion_mapping.py).
+RENAMED = (
+    (r"block_sparse_moe", "mlp"),
+    (r"^language_model\.model\.", "model.language_model."),
+    (r"^language_model\.lm_head", "lm_head"),
+    (r"^(vision_tower|vision_model|multi_modal_projector|mm_projector|visual|vision_embed_tokens)\.",
+     r"model.\1."),
+    (r"vision_tower\.vision_model\.", "vision_tower."),
+    (r"\.mlp\.moe_statics\.", ".mlp.gate.moe_statics."),
+    (r"\.attention_sink_bias$", ".sinks"),
+    (r"\.mlp\.shared_mlp\.", ".mlp.shared_experts."),
+)  # fmt: skip
+RENAMED_OF = {
+    "axk1": ((r"(?<!mlp)\.post_mlp_layernorm\.", ".mlp.post_mlp_layernorm."),),
+    "hy_v3": ((r"\.mlp\.router\.gate\.", ".mlp.gate."),),
+    "hunyuan_v1_moe": ((r"\.mlp\.shared_experts\.", ".mlp.shared_mlp."),),
+    "phimoe": ((r"\.mlp\.gate\.", ".mlp.router."),),
+    "qwen2_vl": ((r"^model\.(?!language_model|visual)", "model.language_model."),),
+    "qwen2_5_vl": ((r"^model\.(?!language_model|visual)", "model.language_model."),),
+    "llama4": (
+        (r"^model\.(vision_model|multi_modal_projector)\.", r"\1."),
+        (r"^model\.language_model\.", "language_model.model."),
+        (r"^lm_head", "language_model.lm_head"),
+    ),
+    "kosmos-2.5": ((r"^model\.vision_model\.", "vision_model."),),
+}
+
+
+def comparable(name: str, family: str = "") -> str:
     """One spelling for what version 5 renames in memory against the files."""
-    name = name.replace("block_sparse_moe", "mlp")
-    name = re.sub(r"^language_model\.model\.", "model.language_model.", name)
-    return re.sub(r"^(vision_tower|multi_modal_projector)\.", r"model.\1.", name).replace(
-        "vision_tower.vision_model.", "vision_tower."
-    )
+    for old, new in (*RENAMED, *RENAMED_OF.get(family, ())):
+        name = re.sub(old, new, name)
+    return name
 
 
 def without_experts(named: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    return {comparable(name): shape for name, shape in named.items() if ".experts." not in name}
+    return {name: shape for name, shape in named.items() if not routed(name)}
+
+
+def routed(name: str) -> bool:
+    return ".experts." in name and not name.endswith("norm.weight")
 
 
 def expert_elements(named: dict[str, tuple[int, ...]]) -> Counter[str]:
     """Elements of each layer's routed experts, which version 5 fuses into one tensor."""
     total: Counter[str] = Counter()
     for name, shape in named.items():
-        if ".experts." in name:
-            size = 1
-            for side in shape:
-                size *= side
-            total[comparable(name).partition(".experts.")[0]] += size
+        if routed(name):
+            total[name.partition(".experts.")[0]] += prod(shape)
     return total
 
 
 @pytest.mark.parametrize("row", catalog.rows(), ids=lambda row: row.id)
 def test_every_tensor_has_its_name_and_shape(row: catalog.Row) -> None:
-    if row.config["model_type"] in NO_CLASS:
-        pytest.skip(NO_CLASS[row.config["model_type"]])
-    real = {name: tuple(each.shape) for name, each in instantiate(row).named_parameters()}
-    ours = as_in_memory(row.config["model_type"], dict(load_model(row.id).named_parameters()))
-    theirs = {
-        re.sub(r"vision_tower\.vision_model\.", "vision_tower.", k): v for k, v in real.items()
-    }
-    assert without_experts(ours) == without_experts(theirs)
+    family = row.config["model_type"]
+    if family in WITHOUT_CLASS:
+        pytest.skip(WITHOUT_CLASS[family])
+    parameters = instantiate(row).named_parameters()
+    real = {comparable(name, family): tuple(each.shape) for name, each in parameters}
+    named = as_in_memory(family, dict(load_model(row.id).named_parameters()))
+    ours = {comparable(name, family): each for name, each in named.items()}
+    assert without_experts(ours) == without_experts(real)
     assert expert_elements(ours) == expert_elements(real)

@@ -8,6 +8,14 @@ from typing import Any
 
 from weighbridge.errors import ConfigError, RequestError
 from weighbridge.formats import layouts
+from weighbridge.formats.format import LINEAR
+from weighbridge.formats.mixed import (
+    ALGORITHMS,
+    by_layer,
+    experts_only,
+    leaves_all_but_experts,
+    mixed,
+)
 from weighbridge.formats.mixtures import FILE_TYPES
 from weighbridge.formats.table import StorageFormat, find_format
 
@@ -16,6 +24,13 @@ PLAIN = ("F32", "F16", "BF16")
 
 def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
     """The format that ``quantization_config`` names; raises ConfigError where none is known."""
+    storage = _stated(quantization, where)
+    if storage.touches is LINEAR and leaves_all_but_experts(quantization):
+        return experts_only(storage)
+    return storage
+
+
+def _stated(quantization: Mapping[str, Any], where: str) -> StorageFormat:
     method = quantization.get("quant_method")
     if method is None and "quant_algo" in quantization:
         method = "modelopt"
@@ -29,7 +44,14 @@ def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
 
 
 def _fp8(quantization: Mapping[str, Any], _: str) -> StorageFormat:
-    return find_format("fp8-block" if quantization.get("weight_block_size") else "fp8-tensor")
+    """FP8, with DeepSeek-V4's experts in packed fp4 (transformers, finegrained_fp8.py), or in
+    NVFP4 where ModelOpt says ``moe_quant_algo``."""
+    rest = find_format("fp8-block" if quantization.get("weight_block_size") else "fp8-tensor")
+    if quantization.get("moe_quant_algo") == "NVFP4":
+        return mixed(find_format("nvfp4"), rest)
+    if quantization.get("expert_dtype") == "fp4":
+        return mixed(find_format("mxfp4"), rest)
+    return rest
 
 
 def _gguf(quantization: Mapping[str, Any], _: str) -> StorageFormat:
@@ -71,8 +93,10 @@ def _bitsandbytes(quantization: Mapping[str, Any], _: str) -> StorageFormat:
 def _compressed(quantization: Mapping[str, Any], where: str) -> StorageFormat:
     """compressed-tensors and ModelOpt: the first group's weights decide."""
     algorithm = str(quantization.get("quant_algo", "")).upper()
-    if algorithm in {"NVFP4", "FP8"}:
-        return find_format({"NVFP4": "nvfp4", "FP8": "fp8-tensor"}[algorithm])
+    if algorithm in ALGORITHMS:
+        return find_format(ALGORITHMS[algorithm])
+    if isinstance(quantization.get("quantized_layers"), dict):
+        return by_layer(quantization["quantized_layers"], where)
     groups = quantization.get("config_groups")
     first = next(iter(groups.values()), None) if isinstance(groups, dict) else None
     weights = first.get("weights") if isinstance(first, dict) else None

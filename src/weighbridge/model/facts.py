@@ -40,13 +40,15 @@ class CacheStream(NamedTuple):
     """What a layer appends for each token: ``width`` elements, in one of every ``stride`` tokens.
 
     ``window`` is the number of most recent tokens the layer can still see; an engine decides how
-    many it keeps. None means all.
+    many it keeps. None means all. ``tokens_of`` says whose tokens they are: those of the sequence,
+    or those of an encoder or image that the layer attends to.
     """
 
     width: int
     window: int | None = None
     stride: int = 1
     name: str = "kv"
+    tokens_of: Literal["sequence", "encoder", "image"] = "sequence"
 
 
 class StateTensor(NamedTuple):
