@@ -38,12 +38,15 @@ def cache_elements(
     *,
     kept: Kept = visible_tokens,
     streams: Streams = own_streams,
+    encoder_tokens: Any = 0,
 ) -> Any:
-    """Elements that ``layers`` (each with its count) hold for one sequence of ``tokens``."""
+    """Elements that ``layers`` (each with its count) hold for one sequence of ``tokens``, whose
+    encoder, if it has one, handed over ``encoder_tokens`` positions."""
     total: Any = 0
     for layer, count in layers:
         for stream in streams(layer):
-            total = total + count * stream.width * kept(stream, tokens)
+            seen = encoder_tokens if stream.source == "encoder" else tokens
+            total = total + count * stream.width * kept(stream, seen)
     return total
 
 

@@ -40,13 +40,15 @@ class CacheStream:
     """What a layer appends for each token: ``width`` elements, in one of every ``stride`` tokens.
 
     ``window`` is the number of most recent tokens the layer can still see; an engine decides how
-    many it keeps. None means all.
+    many it keeps. None means all. ``source`` says whose tokens these are: the sequence's own, or
+    the positions that an encoder hands over once (cross-attention).
     """
 
     width: int
     window: int | None = None
     stride: int = 1
     name: str = "kv"
+    source: Literal["sequence", "encoder"] = "sequence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,9 @@ class Model:
     ``outer`` are the parameters outside the layers (embeddings, final norm, head, pooler).
     ``tied`` says that the head is the embedding, which then stands once in ``outer``.
     ``stored`` is the tensor table of the checkpoint's own headers where one was read; ``basis``
-    is the rung of the ladder that the parameters stand on: assumed, config or header.
+    is the rung of the ladder that the parameters stand on: assumed, config or header. An encoder
+    stands among the ``towers``; ``encoder_tokens`` are the positions that it hands over whatever
+    its input, None where they are those of the prompt.
     """
 
     id: str
@@ -167,6 +171,7 @@ class Model:
     softcapped: bool = False
     max_positions: int | None = None
     rotary_width: int = 0
+    encoder_tokens: int | None = None
     quantization: Mapping[str, Any] | None = None
     stored: TensorTable | None = None
     stored_files: tuple[str, ...] = ()
@@ -220,6 +225,15 @@ class Model:
             for layer, count in self.layer_groups()
         )
         return self.parameters - idle
+
+    @property
+    def encodes_prompt(self) -> bool:
+        """Whether the prompt goes to an encoder, and only what is generated to these layers."""
+        return self.encoder_tokens is None and any(
+            stream.source == "encoder"
+            for layer, _ in self.layer_groups()
+            for stream in layer.mixer.cache
+        )
 
     @property
     def towers_elements(self) -> int:

@@ -41,11 +41,13 @@ def decoder(
     towers: tuple[Tower, ...] = (),
     layer_prefix: str = "model.layers.",
     outer: Parameters | None = None,
+    own_head: Parameters | None = None,
 ) -> Model:
     """A decoder whose layer *i* mixes by ``mixers[windows[i]]``.
 
     ``feed_forward`` is one for all layers, or a function of the layer's index that returns the
-    same object for equal layers. ``tied`` is the family's default where the config is silent.
+    same object for equal layers. ``tied`` is the family's default where the config is silent,
+    ``own_head`` the head of an untied model where it is not ``lm_head.weight``.
     """
     architecture = architecture_of(config)
     tied = config.boolean("tied head", "tie_word_embeddings", default=tied)
@@ -56,7 +58,9 @@ def decoder(
             *norm("model.norm", shape.hidden),
         )
     if has_head(architecture):
-        outer = (*outer, *head(shape.vocab, shape.hidden, tied=tied))
+        if own_head is None or tied:
+            own_head = head(shape.vocab, shape.hidden, tied=tied)
+        outer = (*outer, *own_head)
     else:
         outer = tuple(replace(each, name=each.name.removeprefix("model.")) for each in outer)
         layer_prefix = layer_prefix.removeprefix("model.")
@@ -108,7 +112,7 @@ def architecture_of(config: Config) -> str:
 
 def has_head(architecture: str) -> bool:
     """Whether the architecture carries a language-model head (a bare ``…Model`` has none)."""
-    return not architecture.endswith(HEADLESS)
+    return architecture.endswith("LMHeadModel") or not architecture.endswith(HEADLESS)
 
 
 def positions(config: Config) -> int | None:

@@ -35,9 +35,7 @@ def head(vocab: int, hidden: int, *, tied: bool, bias: bool = False) -> Paramete
     return () if tied else linear("lm_head", vocab, hidden, bias=bias, role="head")
 
 
-def gated_mlp(
-    hidden: int, intermediate: int, *, prefix: str = "mlp.", bias: bool = False
-) -> Dense:
+def gated_mlp(hidden: int, intermediate: int, *, prefix: str = "mlp.", bias: bool = False) -> Dense:
     """The gated feed-forward of Llama: gate, up and down (Shazeer, arXiv:2002.05202)."""
     return Dense(
         (
@@ -47,6 +45,18 @@ def gated_mlp(
         ),
         intermediate,
         gated=True,
+    )
+
+
+def plain_mlp(up: str, down: str, hidden: int, intermediate: int, *, bias: bool = True) -> Dense:
+    """The feed-forward of the first transformers: one linear layer in, one out."""
+    return Dense(
+        (
+            *linear(up, intermediate, hidden, bias=bias),
+            *linear(down, hidden, intermediate, bias=bias),
+        ),
+        intermediate,
+        gated=False,
     )
 
 
@@ -66,10 +76,10 @@ class Shape:
         """Read them; ``head_dim`` is the family's class default where the key is absent."""
         self.hidden = config.integer("hidden size", "hidden_size", "n_embd", "d_model")
         self.layers = config.integer(
-            "layers", "num_hidden_layers", "n_layer", "n_layers", high=LAYERS
+            "layers", "num_hidden_layers", "n_layer", "n_layers", "num_layers", high=LAYERS
         )
         self.heads = config.integer(
-            "query heads", "num_attention_heads", "n_head", "n_heads", high=COUNT
+            "query heads", "num_attention_heads", "n_head", "n_heads", "num_heads", high=COUNT
         )
         self.kv_heads = config.integer(
             "KV heads", "num_key_value_heads", default=self.heads, high=COUNT
@@ -87,7 +97,8 @@ class Shape:
             stated = config.raw.get("head_dim") is not None
             if not stated and self.hidden % self.heads:
                 raise config.refuse(
-                    "hidden_size", f"is no multiple of the {self.heads} heads, and head_dim is absent"
+                    "hidden_size",
+                    f"is no multiple of the {self.heads} heads, and head_dim is absent",
                 )
         return config.integer("head dim", "head_dim", default=default)
 
