@@ -66,7 +66,8 @@ CONVERTED = {
 def converted(family: str, named: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     """Names in memory of a file's tensors, a fused projection cut into q, k and v."""
     found = {}
-    for name, shape in named.items():
+    for stored, shape in named.items():
+        name = stored
         for pattern, replacement in CONVERTED.get(family, {}).items():
             name = re.sub(pattern, replacement, name)
         if family not in CONVERTED or "Wqkv" not in name:

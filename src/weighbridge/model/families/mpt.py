@@ -1,4 +1,4 @@
-"""MPT: ALiBi, no biases anywhere, fused q, k and v, as transformers and the released files have it."""
+"""MPT: ALiBi, no biases anywhere, fused q, k and v, as transformers has it and files hold it."""
 
 from __future__ import annotations
 
