@@ -23,6 +23,7 @@ from typing import Any
 
 import weighbridge as wb
 from weighbridge.planner import DevicePlan, Plan
+from weighbridge.term import Term
 
 ROOT = Path(__file__).parent.parent
 TRUTH = ROOT / "tests" / "truth" / "transformers_inference.jsonl"
@@ -46,7 +47,7 @@ class Result:
     @property
     def error(self) -> float:
         """Signed, relative to what was measured."""
-        return self.predicted / self.row["measured_bytes"] - 1
+        return float(self.predicted / self.row["measured_bytes"] - 1)
 
     @property
     def covered(self) -> bool:
@@ -63,7 +64,9 @@ def rows() -> list[dict[str, Any]]:
 def predict(row: dict[str, Any]) -> Result:
     """The plan of the row's run, read as the row's quantity."""
     plan = wb.plan(row["model"], **{name: row[name] for name in OPTIONS})
-    return Result(row, *(_quantity(plan, row["quantity"], field) for field in ("bytes", "low", "high")))
+    return Result(
+        row, *(_quantity(plan, row["quantity"], field) for field in ("bytes", "low", "high"))
+    )
 
 
 def _quantity(plan: Plan, quantity: str, field: str) -> int:
@@ -71,19 +74,24 @@ def _quantity(plan: Plan, quantity: str, field: str) -> int:
 
 
 def _of_device(device: DevicePlan, quantity: str, field: str) -> int:
+    def total(terms: Iterable[Term]) -> int:
+        return sum(int(getattr(term, field)) for term in terms)
+
     if quantity == "device":
-        return max(sum(getattr(t, field) for t in terms) for terms in device.phases.values())
+        return max(total(terms) for terms in device.phases.values())
+    allocated = {
+        phase: [term for term in terms if term.name not in OUTSIDE_TORCH]
+        for phase, terms in device.phases.items()
+    }
     if quantity == "after":
-        terms = device.phases["decode"]
-        return sum(
-            getattr(t, field) for t in terms
-            if t.name not in OUTSIDE_TORCH and (t.phase == "resident" or t.name == "kv_cache")
-        )  # fmt: skip
-    phases = ["decode"] if quantity == "decode" else list(device.phases)
-    return max(
-        sum(getattr(t, field) for t in device.phases[phase] if t.name not in OUTSIDE_TORCH)
-        for phase in phases
-    )
+        return total(
+            term
+            for term in allocated["decode"]
+            if term.phase == "resident" or term.name == "kv_cache"
+        )
+    if quantity == "decode":
+        return total(allocated["decode"])
+    return max(total(terms) for terms in allocated.values())
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -145,7 +153,7 @@ def report(results: list[Result], others: list[Result]) -> str:
     return "\n\n".join(
         [
             "# Accuracy: predicted against measured",
-            "Written by `scripts/accuracy`; do not edit. Every row is a published run; none is ours "
+            "Written by `scripts/accuracy`; do not edit. Each row is a published run; none is ours "
             "yet. An error is (predicted − measured) / measured.",
             summary(results),
             NOTES,
@@ -169,7 +177,7 @@ What the figures rest on:
   the copy while an AWQ checkpoint of a tied model loads (Qwen2.5-0.5B). All rows of Qwen2-0.5B,
   Qwen2.5-0.5B, Qwen3-1.7B and Llama-2-7B are therefore kept apart from the reported ones.
 - **Looked at.** The structure (rounding of blocks, the doubled cache before 4.42, repeated heads)
-  was searched for because of residuals on all rows, and then confirmed in the sources or by tracing.
+  was searched for because of residuals on all rows, then confirmed in the sources or by tracing.
   The reported errors are therefore those of an explanation, not of a blind prediction.
 - **`after`.** The BF16, FP8 and GPTQ rows of Qwen3 (4.51.3) equal weights + cache + workspace at
   every prompt length, without the prompt's pass and without the concatenation of the cache. They
@@ -211,7 +219,9 @@ def write(path: Path, text: str, *, check: bool) -> bool:
 def main() -> int:
     """Print, and write or compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare with the files; change nothing")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with the files; change nothing"
+    )
     check = parser.parse_args().check
     everything = [predict(row) for row in rows()]
     results = [r for r in everything if "out_of_scope" not in r.row]

@@ -18,7 +18,7 @@ STAGES = (
     {"model"},
     {"formats", "hardware"},
     {"memory"},
-    {"engine"},
+    {"engine", "speed"},
     {"planner"},
     {"search", "rules"},
     {"show"},
@@ -30,7 +30,7 @@ LATE = {("planner", "show")}
 OPTIONAL = {"numpy", "pynvml", "amdsmi"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "units", "term", "request", "model", "formats", "memory", "engine",
-        "planner", "rules", "search", "show", "api", "cli")  # fmt: skip
+        "planner", "speed", "rules", "search", "show", "api", "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:
@@ -105,11 +105,19 @@ def test_a_plan_loads_no_third_party_module() -> None:
 
 def test_nothing_committed_names_a_registry_or_a_path_of_one_machine() -> None:
     root = SOURCE.parent.parent
-    banned = ("pypi.org/" + "simple", "files.python" + "hosted", "/work/" + "main", "/work/" + "shared")
+    banned = (
+        "pypi.org/" + "simple",
+        "files.python" + "hosted",
+        "/work/" + "main",
+        "/work/" + "shared",
+    )
     for path in root.rglob("*"):
         if path.suffix not in {".py", ".md", ".toml", ".txt", ".yaml", ".jsonl", ".json", ".cfg"}:
             continue
-        if any(part.startswith(".") or part in {"build", "dist"} for part in path.relative_to(root).parts):
+        if any(
+            part.startswith(".") or part in {"build", "dist"}
+            for part in path.relative_to(root).parts
+        ):
             continue
         text = path.read_text(encoding="utf-8")
         assert not [word for word in banned if word in text], path

@@ -65,7 +65,7 @@ def test_bad_sizes(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["24G", "24g", "512M", "1T"])
 def test_a_size_must_say_which_unit(text: str) -> None:
-    with pytest.raises(UnitError, match="powers of 1000.*powers of 1024"):
+    with pytest.raises(UnitError, match=r"powers of 1000.*powers of 1024"):
         parse_size(text)
 
 

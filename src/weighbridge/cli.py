@@ -8,6 +8,7 @@ was named), 1 that it does not, 2 that the input was bad.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -30,6 +31,14 @@ COMMANDS = {
     "doctor": "what this machine has",
 }
 FORMATS = ("auto", "human", "json", "markdown")
+
+
+class Help(argparse.HelpFormatter):
+    """Help as wide as the terminal says, without the modules that ask the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        columns = os.environ.get("COLUMNS", "")
+        super().__init__(prog, width=int(columns) - 2 if columns.isdecimal() else 98)
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,6 +76,7 @@ def _run(arguments: list[str]) -> int:
         prog="weigh" if name == "plan" else f"weigh {name}",
         description=COMMANDS[name],
         allow_abbrev=False,
+        formatter_class=Help,
     )
     run = _BUILDERS[name](parser)
     _add_output(parser)
@@ -133,14 +143,16 @@ def _count(*flags: str) -> Callable[[str], int]:
 def _request_options(options: argparse.Namespace) -> dict[str, Any]:
     names = [each.name for part in (Deployment, Workload) for each in fields(part)]
     given = {name: getattr(options, name, None) for name in names}
-    if given.get("on"):
-        given["on"] = ",".join(given["on"] or ())
+    if given["on"] is not None:
+        given["on"] = ",".join(given["on"])
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _plan_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int]:
     _add_request(parser)
-    parser.add_argument("--why", action="store_true", help="open every number: formula, inputs, source")
+    parser.add_argument(
+        "--why", action="store_true", help="open every number: formula, inputs, source"
+    )
 
     def run(options: argparse.Namespace) -> int:
         from weighbridge.api import plan
@@ -154,10 +166,12 @@ def _plan_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
 
             print(plan_to_markdown(made))
         else:
-            from weighbridge.show.style import wants_colour
+            from weighbridge.show.style import encodable, wants_colour
             from weighbridge.show.text import plan_to_text
 
-            print(plan_to_text(made, why=options.why, colour=wants_colour(sys.stdout)))
+            colour = wants_colour(sys.stdout)
+            text = plan_to_text(made, why=options.why, colour=colour)
+            print(encodable(text, sys.stdout.encoding))
         return 1 if made.fits is False else 0
 
     return run
@@ -165,7 +179,7 @@ def _plan_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
 
 def _sweep_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int]:
     _add_request(parser)
-    for action in parser._actions:  # noqa: SLF001
+    for action in parser._actions:
         if action.dest in {"max_model_len", "concurrency"}:
             action.type = _counts(*action.option_strings)
             action.help = f"{action.help}; several, with commas"
@@ -344,9 +358,7 @@ def _one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() or c.isspace() else "�" for c in text).split())
 
 
-_BUILDERS: dict[
-    str, Callable[[argparse.ArgumentParser], Callable[[argparse.Namespace], int]]
-] = {
+_BUILDERS: dict[str, Callable[[argparse.ArgumentParser], Callable[[argparse.Namespace], int]]] = {
     "plan": _plan_command,
     "sweep": _sweep_command,
     "rules": _rules_command,

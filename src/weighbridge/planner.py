@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighbridge._version import __version__
 from weighbridge.engine import (
@@ -21,6 +21,7 @@ from weighbridge.hardware.machine import Machine, parse_machine
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.request import Request, Tokens, settle_tokens
+from weighbridge.speed.roofline import Floor, Speed, bytes_read, floor_of, operations
 from weighbridge.term import Basis, Phase, Term, weakest
 from weighbridge.units import format_bytes
 
@@ -74,8 +75,7 @@ class DevicePlan:
         return None if self.usable is None else self.total <= self.usable
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(NamedTuple):
     """A change of one option that makes the plan fit, and the bytes the fullest device then has."""
 
     option: str
@@ -84,8 +84,7 @@ class Remedy:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether it fits, why, and what would make it fit; ``sure`` if the bounds agree."""
 
     fits: bool | None
@@ -94,8 +93,7 @@ class Verdict:
     remedies: tuple[Remedy, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(NamedTuple):
     """Room for the cache in what the other terms leave: tokens, and sequences at the context."""
 
     tokens: int | None
@@ -117,6 +115,7 @@ class Plan:
     verdict: Verdict
     assumptions: tuple[str, ...]
     settings: Mapping[str, str]
+    speed: Speed | None = None
     version: str = __version__
 
     @property
@@ -178,7 +177,7 @@ class Plan:
 def plan_request(request: Request, model: Model | None = None) -> Plan:
     """The plan of a request; ``model`` saves reading it again when many are asked of one model."""
     engine = parse_engine(request.deployment.engine)
-    machine = parse_machine(request.deployment.on) if request.deployment.on else None
+    machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
     model = load_model(request.model) if model is None else model
     tokens = settle_tokens(request, model.max_positions, generates=model.generates)
     question = Question(
@@ -203,13 +202,37 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         verdict=_verdict(devices),
         assumptions=_assumptions(model, tokens, machine, spending),
         settings=spending.settings,
+        speed=_speed(question, devices, spending),
     )
 
 
+def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spending) -> Speed | None:
+    """The floor of prefill and decode on the machine's stated rates."""
+    model, tokens, sequences = question.model, question.tokens, question.concurrency
+    if not question.cards or spending.storage is None:
+        return None
+    weights = [sum(t.bytes for t in d.terms if t.name == "weights") for d in devices]
+    held = sum(weights) or 1
+    dtype = spending.settings["activations"]
+
+    def at(rows: int, cached: list[int], work: int) -> Floor | None:
+        read = bytes_read(model, spending.storage, rows) if spending.storage else 0
+        reads = [read * part // held + extra for part, extra in zip(weights, cached, strict=True)]
+        return floor_of(question.cards, dtype, reads, work)
+
+    prefill = at(
+        tokens.prompt * sequences, [0] * len(devices), operations(model, tokens.prompt, sequences)
+    )
+    if prefill is None:
+        return None
+    if not model.generates:
+        return Speed(prefill, None, sequences)
+    cached = [_held(device.phases["decode"]) for device in devices]
+    return Speed(prefill, at(sequences, cached, operations(model, 1, sequences)), sequences)
+
+
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
-    phases = {
-        phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()
-    }
+    phases = {phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()}
     peak = max(phases, key=lambda phase: sum(term.bytes for term in phases[phase]))
     card = machine.devices[spending.index] if machine else None
     name = card.name if card else "any device"

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighbridge.errors import RequestError
 from weighbridge.units import parse_count
 
 ATTENTION = ("auto", "eager", "sdpa", "flash_attention_2")
 CACHES = ("dynamic", "static", "offloaded")
+LARGEST_COUNT = 10**9
 CACHE_DTYPES = ("auto", "fp32", "bf16", "fp16", "fp8")
 
 
 def option(
     default: Any,
-    help: str,  # noqa: A002
+    help: str,
     *aliases: str,
     parse: str = "text",
     choices: tuple[str, ...] = (),
@@ -50,13 +51,19 @@ class Deployment:
         "transformers", "engine, with its version: transformers==5.23.0", metavar="NAME[==VERSION]"
     )
     weights: str = option(
-        "auto", "format of the weights: bf16, fp8, int8, nf4, nf4-dq, …", "--dtype", metavar="FORMAT"
+        "auto",
+        "format of the weights: bf16, fp8, int8, nf4, nf4-dq, …",
+        "--dtype",
+        metavar="FORMAT",
     )
     kv_cache_dtype: str = option(
         "auto", "type of the KV cache", choices=CACHE_DTYPES, metavar="TYPE"
     )
     attn_implementation: str = option(
-        "auto", "attention kernel: eager, sdpa, flash_attention_2", choices=ATTENTION, metavar="NAME"
+        "auto",
+        "attention kernel: eager, sdpa, flash_attention_2",
+        choices=ATTENTION,
+        metavar="NAME",
     )
     cache_implementation: str = option(
         "dynamic",
@@ -145,7 +152,10 @@ def make_request(model: str, options: Mapping[str, Any]) -> Request:
 
 def _checked(name: str, value: Any, metadata: Mapping[str, Any]) -> Any:
     if metadata["parse"] == "count":
-        return parse_count(value, name)
+        count = parse_count(value, name)
+        if count > LARGEST_COUNT:
+            raise RequestError(f"{name} {count:,} is more than {LARGEST_COUNT:,}, which none holds")
+        return count
     if not isinstance(value, str):
         raise RequestError(f"{name} is a text, not {type(value).__name__}")
     if metadata["choices"] and value not in metadata["choices"]:
@@ -153,8 +163,7 @@ def _checked(name: str, value: Any, metadata: Mapping[str, Any]) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """The lengths that a request settles on: prompt, output and the positions a cache then holds.
 
     The fields may be int64 arrays in a sweep.
@@ -186,36 +195,43 @@ def settle_tokens(request: Request, longest: int | None, *, generates: bool) -> 
     for name, value in (("max_model_len", context), ("input_tokens", prompt)):
         if value == 0:
             raise RequestError(f"{name} is 0; a sequence has at least one token")
-    notes: list[str] = []
     if output == 0 or not generates:
         output = 1
-    if context is not None and prompt is not None and output is not None:
-        if prompt + output > context + 1:
-            raise RequestError(
-                f"input_tokens {prompt:,} + output_tokens {output:,} are more than "
-                f"max_model_len {context:,}"
-            )
-    elif prompt is not None:
-        output = output or (1 if context is None else max(context - prompt, 1))
-        if context is not None and prompt > context:
-            raise RequestError(
-                f"input_tokens {prompt:,} are more than max_model_len {context:,}"
-            )
+    if prompt is None:
+        settled = _from_context(context, output, longest, generates=generates)
     else:
-        if context is None:
-            context = DEFAULT_CONTEXT if longest is None else min(DEFAULT_CONTEXT, longest)
-            notes.append(f"context of {context:,} tokens assumed; set it with --context")
-        if output is None or output <= 1:
-            prompt, output = context, 1
-            if generates:
-                notes.append("a prompt that fills the context is assumed, the worst case")
-        elif output >= context:
-            raise RequestError(
-                f"output_tokens {output:,} leave no room for a prompt in {context:,} tokens"
-            )
-        else:
-            prompt = context - output
-    return Tokens(prompt, output, tuple(notes))
+        settled = _from_prompt(context, prompt, output)
+    if longest is not None and settled.cached > longest:
+        said = f"{settled.cached:,} tokens are more than the {longest:,} positions of the model"
+        settled = settled._replace(notes=(*settled.notes, said))
+    return settled
+
+
+def _from_prompt(context: int | None, prompt: int, output: int | None) -> Tokens:
+    if context is not None and prompt + (output or 1) > context + 1:
+        asked = f"input_tokens {prompt:,}" + (f" + output_tokens {output:,}" if output else "")
+        raise RequestError(f"{asked} are more than max_model_len {context:,}")
+    if output is None:
+        output = 1 if context is None else max(context - prompt, 1)
+    return Tokens(prompt, output)
+
+
+def _from_context(
+    context: int | None, output: int | None, longest: int | None, *, generates: bool
+) -> Tokens:
+    notes: list[str] = []
+    if context is None:
+        context = DEFAULT_CONTEXT if longest is None else min(DEFAULT_CONTEXT, longest)
+        notes.append(f"context of {context:,} tokens assumed; set it with --context")
+    if output is None or output <= 1:
+        if generates:
+            notes.append("a prompt that fills the context is assumed, the worst case")
+        return Tokens(context, 1, tuple(notes))
+    if output >= context:
+        raise RequestError(
+            f"output_tokens {output:,} leave no room for a prompt in {context:,} tokens"
+        )
+    return Tokens(context - output, output, tuple(notes))
 
 
 DEFAULT_CONTEXT = 8192

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 Basis = Literal["rule", "assumed", "config", "header", "traced", "calibrated", "measured"]
 Phase = Literal["resident", "load", "prefill", "decode"]
@@ -36,8 +36,7 @@ NAMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """``bytes`` of one kind on one device in one phase, and how they are known.
 
     ``low`` and ``high`` bound the truth; ``basis`` is the rung of the ladder of evidence;
@@ -53,7 +52,7 @@ class Term:
     high: int
     basis: Basis
     formula: str
-    inputs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = MappingProxyType({})
     source: str = ""
 
     def to_dict(self) -> dict[str, Any]:

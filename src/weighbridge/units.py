@@ -110,9 +110,7 @@ def format_bytes_decimal(count: int | float, digits: int | None = None) -> str:
     return _formatted(count, (("TB", TB), ("GB", GB), ("MB", MB), ("kB", KB)), digits)
 
 
-def _formatted(
-    count: int | float, units: tuple[tuple[str, int], ...], digits: int | None
-) -> str:
+def _formatted(count: int | float, units: tuple[tuple[str, int], ...], digits: int | None) -> str:
     sign, count = ("-", -count) if count < 0 else ("", count)
     for name, factor in units:
         if count >= factor:
@@ -126,8 +124,10 @@ def format_parameters(count: int) -> str:
     """A parameter count as the field writes it: ``8.03B``, ``22.7M``."""
     for name, factor in (("T", TB), ("B", GB), ("M", MB), ("K", KB)):
         if count >= factor:
-            return f"{count / factor:.3g}{name}" if count >= 100 * factor else (
-                f"{count / factor:.2f}{name}"
+            return (
+                f"{count / factor:.3g}{name}"
+                if count >= 100 * factor
+                else (f"{count / factor:.2f}{name}")
             )
     return str(count)
 

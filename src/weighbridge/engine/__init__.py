@@ -8,11 +8,13 @@ file and a row here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from weighbridge.errors import EngineError
+from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
 from weighbridge.model.facts import Model
 from weighbridge.request import Deployment, Tokens
@@ -22,8 +24,7 @@ MODULES = {"transformers": "weighbridge.engine.transformers"}
 PLANNED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "ollama")
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(NamedTuple):
     """An engine and its version, as (major, minor, patch)."""
 
     name: str
@@ -33,8 +34,7 @@ class Engine:
         return f"{self.name}=={'.'.join(map(str, self.version))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What an engine is asked; ``cards`` is empty where no hardware was named.
 
     ``concurrency`` and the lengths in ``tokens`` may be int64 arrays.
@@ -57,8 +57,7 @@ class DeviceSpending:
     phases: Mapping[Phase, tuple[Term, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class CacheFacts:
+class CacheFacts(NamedTuple):
     """What the cache costs: per further token, and for a sequence of the settled length."""
 
     dtype: str
@@ -67,14 +66,14 @@ class CacheFacts:
     state_bytes_per_sequence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """Every device's terms, the cache's facts, and what the engine assumed."""
+class Spending(NamedTuple):
+    """Every device's terms, the cache's facts, the weights' format, and what was assumed."""
 
     devices: tuple[DeviceSpending, ...]
     cache: CacheFacts
+    storage: StorageFormat | None = None
     notes: tuple[str, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = MappingProxyType({})
 
 
 Spend = Callable[[Question], Spending]
@@ -95,7 +94,9 @@ def parse_engine(text: str) -> Engine:
     if not separator:
         return Engine(name, newest)
     parts = version.split(".")
-    if not 1 <= len(parts) <= 3 or not all(p.isascii() and p.isdigit() and len(p) < 5 for p in parts):
+    if not 1 <= len(parts) <= 3 or not all(
+        p.isascii() and p.isdigit() and len(p) < 5 for p in parts
+    ):
         raise EngineError(
             f"version {version[:40]!r} of {name} cannot be read; write {name}=="
             + ".".join(map(str, newest))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from weighbridge.errors import ConfigError
@@ -22,7 +21,7 @@ def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
         return _grouped(str(method), quantization, where)
     if method == "bitsandbytes":
         return _bitsandbytes(quantization)
-    if method in {"compressed-tensors", "modelopt"}:
+    if method in {"compressed-tensors", "modelopt"} or "quant_algo" in quantization:
         return _compressed(quantization, where)
     raise ConfigError(
         f"{where}: quantization_config.quant_method = {method!r} is not known; "
@@ -41,8 +40,7 @@ def _grouped(method: str, quantization: Mapping[str, Any], where: str) -> Storag
     base = find_format("gptq-int4" if method == "gptq" else "int4-g128")
     if (bits, group) == (4, 128):
         return base
-    return replace(
-        base,
+    return base._replace(
         name=f"{method}-int{bits}-g{group}",
         title=f"{method.upper()} {bits} bit, groups of {group}",
         layout=layouts.grouped(bits, group if group > 0 else 2**30, group_index=method == "gptq"),

@@ -7,8 +7,8 @@ tensors it touches, in which dtype it leaves the others, and the source of the l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from weighbridge.errors import RequestError
 from weighbridge.formats import layouts
@@ -23,13 +23,12 @@ MATRICES: frozenset[Role] = frozenset({"linear", "expert", "embedding", "head"})
 EXPERTS: frozenset[Role] = frozenset({"expert"})
 
 
-@dataclass(frozen=True, slots=True)
-class StorageFormat:
+class StorageFormat(NamedTuple):
     """A way to store weights.
 
     ``layout`` gives the bytes of a (rows, columns) matrix; ``touches`` are the roles that it
-    stores so; everything else is kept in ``rest_bits`` per element; ``value_bits`` is the width of a
-    value without its scales.
+    stores so; everything else is kept in ``rest_bits`` per element; ``value_bits`` is the width of
+    a value without its scales.
     """
 
     name: str
@@ -132,9 +131,7 @@ FORMATS: tuple[StorageFormat, ...] = (
         "bnb-nf4-dq",
     ),
     _linear("fp4", "bitsandbytes 4-bit floating point", layouts.bnb4(64), BNB, "bnb-fp4"),
-    _linear(
-        "fp4-dq", "bitsandbytes fp4 with double quantization", layouts.bnb4_double(64), BNB
-    ),
+    _linear("fp4-dq", "bitsandbytes fp4 with double quantization", layouts.bnb4_double(64), BNB),
     _linear("int4-g128", "AWQ, groups of 128", layouts.grouped(4, 128), AWQ, "awq", "int4"),
     _linear("int4-g64", "AWQ, groups of 64", layouts.grouped(4, 64), AWQ),
     _linear("int4-g32", "AWQ, groups of 32", layouts.grouped(4, 32), AWQ),

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
-from pathlib import Path
+from os.path import dirname, join
 from typing import Any, NamedTuple
 
 from weighbridge.errors import HardwareError
@@ -22,7 +21,7 @@ from weighbridge.units import GIB, format_bytes, parse_size
 __all__ = ["Card", "Found", "card_named", "custom_card", "find_card", "known", "list_cards"]
 __all__ += ["look_up", "with_memory"]
 
-_TABLE = Path(__file__).with_name("cards.jsonl")
+_TABLE = join(dirname(__file__), "cards.jsonl")
 _SIZED = r"(?ai)(.+?)[\s_-]*(\d{1,4})\s*gi?b"
 _RESIZABLE = ("Apple", "AMD")
 
@@ -36,7 +35,8 @@ class Found(NamedTuple):
 
 @cache
 def _text() -> str:
-    return _TABLE.read_text(encoding="utf-8")
+    with open(_TABLE, encoding="utf-8") as file:
+        return file.read()
 
 
 @cache
@@ -139,8 +139,7 @@ def with_memory(card: Card, size: int) -> Card:
     """``card`` with ``size`` bytes of memory; totals measured at another size are dropped."""
     if size == card.marketed_memory:
         return card
-    return replace(
-        card,
+    return card._replace(
         id=f"{card.id}-{size // GIB}gb",
         name=f"{card.name}, {size // GIB} GB",
         marketed_memory=size,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from weighbridge.errors import HardwareError
@@ -25,8 +24,7 @@ class Link(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(NamedTuple):
     """The devices of one machine, in order, and what was assumed in reading its description."""
 
     devices: tuple[Card, ...]

@@ -48,5 +48,3 @@ def _segment(wanted: int, *, small: bool) -> int:
     if wanted < LARGEST_SHARED:
         return LARGE_SEGMENT
     return ceil_div(wanted, SEGMENT_STEP) * SEGMENT_STEP
-
-

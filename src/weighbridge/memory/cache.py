@@ -75,7 +75,5 @@ def state_bytes(layers: Iterable[tuple[Layer, int]], model_bytes: int) -> int:
 
 def largest_layer_elements(model: Model, streams: Streams = own_streams) -> int:
     """Cached elements per token of the layer that caches most, windows aside."""
-    widths = [
-        sum(stream.width for stream in streams(layer)) for layer, _ in model.layer_groups()
-    ]
+    widths = [sum(stream.width for stream in streams(layer)) for layer, _ in model.layer_groups()]
     return max(widths, default=0)

@@ -63,7 +63,11 @@ DATA_CENTRE_CAPABILITIES = frozenset({"7.0", "8.0", "9.0", "10.0", "10.3"})
 
 def process_context(card: Card | None) -> Range:
     """The context of one process on one device."""
-    if card is not None and card.vendor not in {"NVIDIA", "AMD"} and card.compute_capability is None:
+    if (
+        card is not None
+        and card.vendor not in {"NVIDIA", "AMD"}
+        and card.compute_capability is None
+    ):
         return NONE if card.vendor == "Apple" else CONSUMER
     if card is not None and card.compute_capability in DATA_CENTRE_CAPABILITIES:
         return DATA_CENTRE

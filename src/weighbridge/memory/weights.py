@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from weighbridge.formats.table import StorageFormat
 from weighbridge.model.facts import Parameter
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(NamedTuple):
     """Bytes of parameters under a format, split by whether the format stores them."""
 
     in_format: int

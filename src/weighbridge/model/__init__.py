@@ -1,0 +1,1 @@
+"""A name → exact facts of a model."""

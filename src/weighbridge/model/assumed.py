@@ -90,7 +90,9 @@ def assumed_model(text: str, name: str, parameters: int) -> Model:
         vocab=shape.vocab,
         layers=(layer,) * shape.layers,
         outer=(
-            Parameter("embedding (assumed)", (embedding // shape.hidden, shape.hidden), "embedding"),
+            Parameter(
+                "embedding (assumed)", (embedding // shape.hidden, shape.hidden), "embedding"
+            ),
             Parameter(
                 "everything else (from the name)",
                 (1, parameters - embedding // shape.hidden * shape.hidden),
@@ -100,6 +102,7 @@ def assumed_model(text: str, name: str, parameters: int) -> Model:
         tied=False,
         dtype="",
         basis="assumed",
+        rounding=_half_unit(text),
         rotary_width=shape.head_dim,
         answers={
             "parameters": f"{parameters:,} from the name {text!r}",
@@ -113,6 +116,15 @@ def assumed_model(text: str, name: str, parameters: int) -> Model:
         ),
         source=shape.source,
     )
+
+
+def _half_unit(text: str) -> int:
+    """Half a unit of the last digit written: ``7B`` may be anything from 6.5 to 7.5 billion."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        return 0
+    digits = len(match["number"].partition(".")[2])
+    return int(_FACTORS[match["unit"].lower()] // 10**digits // 2)
 
 
 def _nearest(name: str, parameters: int) -> Shape:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from weighbridge.model.tensors import TensorTable
+if TYPE_CHECKING:
+    from weighbridge.model.tensors import TensorTable
 
 Role = Literal["embedding", "head", "linear", "expert", "router", "norm", "bias", "other"]
 
@@ -35,8 +36,7 @@ class Parameter:
         return prod(self.shape) * self.copies
 
 
-@dataclass(frozen=True, slots=True)
-class CacheStream:
+class CacheStream(NamedTuple):
     """What a layer appends for each token: ``width`` elements, in one of every ``stride`` tokens.
 
     ``window`` is the number of most recent tokens the layer can still see; an engine decides how
@@ -51,8 +51,7 @@ class CacheStream:
     source: Literal["sequence", "encoder"] = "sequence"
 
 
-@dataclass(frozen=True, slots=True)
-class StateTensor:
+class StateTensor(NamedTuple):
     """What a layer keeps for each sequence whatever its length: ``elements``.
 
     ``precision`` is ``model`` (the activations' dtype) or ``fp32`` (kept wide, as recurrent
@@ -112,8 +111,7 @@ class FeedForward(Protocol):
         """Parameters that one token passes through."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One block of the stack."""
 
     mixer: Mixer
@@ -131,8 +129,7 @@ class Layer:
         return sum(parameter.elements for parameter in self.parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class Tower:
+class Tower(NamedTuple):
     """A part beside the language model: a vision or audio encoder with its projector."""
 
     name: str
@@ -151,9 +148,10 @@ class Model:
     ``outer`` are the parameters outside the layers (embeddings, final norm, head, pooler).
     ``tied`` says that the head is the embedding, which then stands once in ``outer``.
     ``stored`` is the tensor table of the checkpoint's own headers where one was read; ``basis``
-    is the rung of the ladder that the parameters stand on: assumed, config or header. An encoder
-    stands among the ``towers``; ``encoder_tokens`` are the positions that it hands over whatever
-    its input, None where they are those of the prompt.
+    is the rung of the ladder that the parameters stand on: assumed, config or header; ``rounding``
+    is half a unit of the last digit of a count that was taken from a name. An encoder stands among
+    the ``towers``; ``encoder_tokens`` are the positions that it hands over whatever its input, None
+    where they are those of the prompt.
     """
 
     id: str
@@ -176,6 +174,7 @@ class Model:
     stored: TensorTable | None = None
     stored_files: tuple[str, ...] = ()
     basis: str = "config"
+    rounding: int = 0
     answers: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: str = ""

@@ -26,7 +26,6 @@ class Dense:
         return sum(parameter.elements for parameter in self.parameters)
 
 
-
 @dataclass(frozen=True, slots=True)
 class MixtureOfExperts:
     """``experts`` networks of which a token visits ``top_k``, and a shared one for every token.
@@ -55,7 +54,6 @@ class MixtureOfExperts:
         return other + routed * self.top_k // self.experts
 
 
-
 @dataclass(frozen=True, slots=True)
 class NoFeedForward:
     """A layer that only mixes tokens."""
@@ -71,4 +69,3 @@ class NoFeedForward:
     def active_elements(self) -> int:
         """Nothing."""
         return 0
-

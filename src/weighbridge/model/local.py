@@ -72,9 +72,7 @@ def _quantization_beside(checkpoint: Checkpoint) -> dict[str, Any] | None:
     return None
 
 
-def _differences(
-    model: Model, checkpoint: Checkpoint, quantization: object
-) -> tuple[str, ...]:
+def _differences(model: Model, checkpoint: Checkpoint, quantization: object) -> tuple[str, ...]:
     """Say where the files hold other tensors than the architecture has."""
     if quantization:
         return ()

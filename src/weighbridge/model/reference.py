@@ -6,9 +6,8 @@ catalogue is never read as a bare size: ``lama-3.1-8b`` is a misspelling, not an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from os.path import exists, expanduser, isdir
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from weighbridge.errors import ModelReferenceError
 from weighbridge.model import catalog
@@ -16,8 +15,7 @@ from weighbridge.model import catalog
 MISSPELLING = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A resolved name: the text as typed, its kind, and what it points at."""
 
     text: str
@@ -39,7 +37,9 @@ def resolve(text: str) -> Reference:
     if exists(path):
         return _local(text, path)
     if looks_like_path(text):
-        raise ModelReferenceError(f"{text!r} does not exist; give a folder, a config.json or a name")
+        raise ModelReferenceError(
+            f"{text!r} does not exist; give a folder, a config.json or a name"
+        )
     row = catalog.find(text)
     if row is not None:
         return Reference(text, "catalogue", row=row)

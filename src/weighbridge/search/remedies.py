@@ -26,7 +26,10 @@ def with_remedies(plan: Plan) -> Plan:
     tried = (_attention(plan), _format(plan), _context(plan), _concurrency(plan),
              _more_cards(plan), _larger_card(plan))  # fmt: skip
     found = tuple(remedy for remedy in tried if remedy is not None)
-    return replace(plan, verdict=replace(plan.verdict, remedies=found))
+    if not any(remedy.option != "--on" for remedy in found):
+        both = _format_and(plan, "concurrency") or _format_and(plan, "max_model_len")
+        found = (both, *found) if both is not None else found
+    return replace(plan, verdict=plan.verdict._replace(remedies=found))
 
 
 def _attempt(plan: Plan, **changes: Any) -> Plan | None:
@@ -60,10 +63,12 @@ def _remedy(option: str, value: object, plan: Plan, why: str) -> Remedy:
 def _attention(plan: Plan) -> Remedy | None:
     if plan.settings.get("attn_implementation") != "eager":
         return None
-    changed = _attempt(plan, attn_implementation="sdpa")
-    if changed is None or not _fits(changed):
-        return None
-    return _remedy("--attn-implementation", "sdpa", changed, "no score matrix is written out")
+    for kernel in ("sdpa", "flash_attention_2"):
+        changed = _attempt(plan, attn_implementation=kernel)
+        if changed is not None and _fits(changed):
+            why = "no score matrix is written out"
+            return _remedy("--attn-implementation", kernel, changed, why)
+    return None
 
 
 def _format(plan: Plan) -> Remedy | None:
@@ -77,6 +82,30 @@ def _format(plan: Plan) -> Remedy | None:
         if changed is not None and _fits(changed):
             why = f"weights take {format_bytes(changed.term('weights'))} as {storage.title}"
             return _remedy("--weights", name, changed, why)
+    return None
+
+
+def _format_and(plan: Plan, name: str) -> Remedy | None:
+    """A smaller format together with fewer sequences, or with one of a shorter context."""
+    current = _bits(plan.settings["weights"], plan.model)
+    now = plan.tokens.prompt if name == "max_model_len" else plan.request.workload.concurrency
+    low = SHORTEST_CONTEXT if name == "max_model_len" else 1
+    fixed = {"input_tokens": None, "concurrency": 1} if name == "max_model_len" else {}
+    for storage in (find_format(each) for each in SMALLER_FORMATS):
+        if storage.bits_per_weight >= current:
+            continue
+
+        def at(count: int, weights: str = storage.name) -> Plan | None:
+            return _attempt(plan, **{**fixed, "weights": weights, name: count})
+
+        best = largest(lambda count: _fits(at(count)), low, now)
+        changed = at(best) if best is not None else None
+        if best is not None and changed is not None:
+            one = " --concurrency 1" if fixed else ""
+            flag = "--context" if name == "max_model_len" else "--concurrency"
+            return _remedy(
+                f"--weights {storage.name}{one} {flag}", best, changed, "both changes together"
+            )
     return None
 
 
@@ -132,6 +161,7 @@ def _larger_card(plan: Plan) -> Remedy | None:
     if plan.machine is None:
         return None
     vendor = plan.machine.devices[0].vendor
+    vendor = vendor if plan.machine.devices[0].bandwidth else "NVIDIA"
     floor = min(device.low for device in plan.devices)
     larger = sorted(
         (card for card in list_cards(vendor=vendor) if card.usable_bytes >= floor),

@@ -7,7 +7,7 @@ per point. The numbers are the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -49,16 +49,14 @@ class Sweep:
         }
 
 
-def sweep(
-    request: Request, contexts: Sequence[int], concurrencies: Sequence[int]
-) -> Sweep:
+def sweep(request: Request, contexts: Sequence[int], concurrencies: Sequence[int]) -> Sweep:
     """The grid of ``contexts`` × ``concurrencies``; each context is a prompt that fills it."""
     if not contexts or not concurrencies or min(*contexts, *concurrencies) < 1:
         raise RequestError("a sweep needs contexts and concurrencies of at least 1")
     if len(contexts) * len(concurrencies) > MOST_POINTS:
         raise RequestError(f"a sweep has at most {MOST_POINTS:,} points")
     model = load_model(request.model)
-    machine = parse_machine(request.deployment.on) if request.deployment.on else None
+    machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
     base = Question(
         model,
         parse_engine(request.deployment.engine),
@@ -102,7 +100,7 @@ def _by_points(base: Question, points: list[tuple[int, int]]) -> list[list[int]]
                 for terms in device.phases.values()
             )
             for device in spend(
-                replace(base, tokens=Tokens(context, 1), concurrency=concurrency)
+                base._replace(tokens=Tokens(context, 1), concurrency=concurrency)
             ).devices
         ]
         for context, concurrency in points
@@ -115,7 +113,7 @@ def _by_arrays(base: Question, points: list[tuple[int, int]]) -> list[list[int]]
     import numpy
 
     grid = numpy.array(points, dtype=numpy.int64)
-    question = replace(base, tokens=Tokens(grid[:, 0], 1), concurrency=grid[:, 1])
+    question = base._replace(tokens=Tokens(grid[:, 0], 1), concurrency=grid[:, 1])
     result = []
     for device in spend(question).devices:
         peak = numpy.zeros(len(points), dtype=numpy.int64)

@@ -58,6 +58,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
                 for remedy in plan.verdict.remedies
             ],
         },
+        "speed": None if plan.speed is None else plan.speed.to_dict(),
     }
 
 

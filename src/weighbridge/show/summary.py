@@ -60,6 +60,7 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
         ("work", _work(plan)),
         ("KV cache", _cache(plan)),
         ("room", _room(plan)),
+        ("speed", _speed(plan)),
     ]
     return [(name, clean(sentence)) for name, sentence in every if sentence]
 
@@ -165,6 +166,22 @@ def _room(plan: Plan) -> str:
     return " or ".join(parts) + ", the other terms unchanged"
 
 
+def _speed(plan: Plan) -> str:
+    """The floor of decode, or of an encoder's pass, and what sets it."""
+    if plan.speed is None:
+        return ""
+    floor = plan.speed.decode or plan.speed.prefill
+    what = "token" if plan.speed.decode else "pass"
+    parts = [f"no faster than {floor.seconds * 1000:,.2f} ms per {what}"]
+    if floor.bound_by == "arithmetic":
+        parts.append("set by arithmetic")
+    else:
+        parts.append(
+            f"set by memory bandwidth: arithmetic waits {floor.memory_wait_fraction:.0%} of it"
+        )
+    return ", ".join(parts)
+
+
 def _tenths(number: float) -> str:
     return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"
 
@@ -175,7 +192,8 @@ def further_totals(plan: Plan, device: DevicePlan) -> list[str]:
     for phase, terms in device.phases.items():
         if phase != device.phase:
             bounds = _bounds(sum(t.low for t in terms), sum(t.high for t in terms))
-            lines.append(f"in {phase}: {format_bytes(sum(t.bytes for t in terms))}{bounds}")
+            when = "while loading" if phase == "load" else f"in {phase}"
+            lines.append(f"{when}: {format_bytes(sum(t.bytes for t in terms))}{bounds}")
     if len(plan.devices) > 1:
         bounds = _bounds(plan.low, plan.high)
         lines.append(f"over all {len(plan.devices)} devices: {format_bytes(plan.total)}{bounds}")

@@ -37,7 +37,7 @@ def every_term(group: Group) -> list[Term]:
     return sorted(seen.values(), key=lambda term: _PHASES.index(term.phase))
 
 
-_PHASES = ("resident", "prefill", "decode")
+_PHASES = ("resident", "load", "prefill", "decode")
 
 
 def _term(term: Term, group: Group, page: Page) -> str:

@@ -33,6 +33,7 @@ def spend(question: Question) -> Spending:
             bytes_per_sequence=setup.element * per_sequence,
             state_bytes_per_sequence=state_bytes(layers, setup.element),
         ),
+        storage=setup.storage,
         notes=setup.notes,
         settings=setup.settings,
     )
@@ -46,7 +47,9 @@ def _device(setup: Setup, share: Share) -> DeviceSpending:
         *resident.workspaces(setup, share),
         terms.context(setup, share),
     )
-    phases: dict[Phase, tuple[Term, ...]] = {"load": _phase(share, "load", resident.loading(setup, share))}
+    phases: dict[Phase, tuple[Term, ...]] = {
+        "load": _phase(share, "load", resident.loading(setup, share))
+    }
     walked: tuple[Phase, ...] = ("prefill", "decode") if setup.model.generates else ("prefill",)
     for phase in walked:
         moving = [*terms.cache(setup, share, phase), *terms.forward(setup, share, phase)]

@@ -7,19 +7,18 @@ rows leave no remainder there, except Phi's and Gemma 2's attention, which rest 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Liveness:
+class Liveness(NamedTuple):
     """Copies alive at a layer's worst moments.
 
     ``residuals`` of the hidden width and ``widths`` of the feed-forward's during the feed-forward;
     ``stream`` of the hidden width during attention, with ``queries`` of the query width and
     ``keys`` of the key width beside them. ``scores`` says in which type eager attention takes its
     softmax, ``masks`` how many masks it builds, ``rotary`` how many cos/sin pairs a forward holds,
-    ``normed`` whether each head's queries are normalised in fp32.
+    ``normed`` whether each head's queries are normalised in fp32, ``shared`` how many of the hidden
+    width all sequences share (learned positions).
     """
 
     residuals: int = 4
@@ -31,6 +30,7 @@ class Liveness:
     masks: int = 1
     rotary: int = 1
     normed: bool = False
+    shared: int = 0
 
 
 COMMON = Liveness()
@@ -39,13 +39,21 @@ FAMILIES: dict[str, Liveness] = {
     "gemma2": Liveness(masks=2),
     "gemma3": Liveness(masks=2, rotary=2, normed=True),
     "gemma3_text": Liveness(masks=2, rotary=2, normed=True),
-    "gpt2": Liveness(residuals=6, widths=4, stream=6, queries=3, scores="model", rotary=0),
+    "gpt2": Liveness(
+        residuals=5, widths=4, stream=5, queries=3, scores="model", rotary=0, shared=1
+    ),
     "gpt_oss": Liveness(scores="sinks", masks=2),
     "phi": Liveness(widths=4),
     "phi3": Liveness(widths=4, keys=2),
     "qwen3": Liveness(normed=True),
     "qwen3_moe": Liveness(normed=True),
 }
+
+
+TRACED = frozenset(
+    {"bert", "deepseek_v3", "gemma", "gemma2", "gemma3", "gemma3_text", "gpt2", "gpt_oss", "llama",
+     "mistral", "mixtral", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"}
+)  # fmt: skip
 
 
 def liveness(family: str) -> Liveness:

@@ -8,8 +8,7 @@ per element, T new tokens of b sequences that see S positions. Every count is st
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighbridge.engine.transformers import versions
 from weighbridge.engine.transformers.liveness import Liveness, liveness
@@ -23,8 +22,7 @@ POSITION_IDS = 8
 BUSIEST_EXPERT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Bytes alive at one moment, with bounds where the split over experts decides."""
 
     name: str
@@ -52,7 +50,8 @@ def shared_by_all(setup: Setup, batch: Any, tokens: Any) -> Any:
     if versions.rotary_tables(setup.model.family, setup.version):
         return tokens * POSITION_IDS + 0 * batch
     pair = 2 * setup.model.rotary_width * setup.element
-    return tokens * (live.rotary * pair + POSITION_IDS) + 0 * batch
+    learned = live.shared * setup.model.hidden * setup.element
+    return tokens * (live.rotary * pair + learned + POSITION_IDS) + 0 * batch
 
 
 def masks(setup: Setup, batch: Any, tokens: Any, keys: Any) -> Any:
@@ -76,9 +75,7 @@ def _feed_forward(setup: Setup, layer: Layer, live: Liveness, rows: Any) -> Iter
             yield _certain("shared expert", size, "b·T·e·(4H + 3·shared I)")
     elif isinstance(feed, Dense):
         size = rows * element * (live.residuals * hidden + live.widths * feed.intermediate)
-        yield _certain(
-            "feed-forward", size, f"b·T·e·({live.residuals}H + {live.widths}I)"
-        )
+        yield _certain("feed-forward", size, f"b·T·e·({live.residuals}H + {live.widths}I)")
 
 
 def _experts(setup: Setup, feed: MixtureOfExperts, rows: Any) -> Moment:
@@ -111,18 +108,24 @@ def _grouped(setup: Setup, feed: MixtureOfExperts, rows: Any) -> tuple[str, Any,
     hidden, element, k, width = setup.model.hidden, setup.element, feed.top_k, feed.intermediate
     family = setup.model.family
     if family == "gpt_oss":
-        return "experts", rows * element * (4 * hidden + 9 * k * width + k * hidden), (
-            "b·T·e·(4H + 9kI + kH)"
+        return (
+            "experts",
+            rows * element * (4 * hidden + 9 * k * width + k * hidden),
+            ("b·T·e·(4H + 9kI + kH)"),
         )
     if setup.model.family in {"deepseek_v2", "deepseek_v3", "kimi_k2"}:
         widest = max(element * (k * hidden + 4 * k * width), 12 * k * hidden)
-        return "experts", rows * (4 * element * hidden + widest), (
-            "b·T·(4H·e + max(e·(kH + 4kI), fp32 weighted outputs 12kH))"
+        return (
+            "experts",
+            rows * (4 * element * hidden + widest),
+            ("b·T·(4H·e + max(e·(kH + 4kI), fp32 weighted outputs 12kH))"),
         )
     kept = 4 + (1 if feed.shared_intermediate else 0)
     widest = max(k * hidden + 4 * k * width, 4 * k * hidden)
-    return "experts", rows * element * (kept * hidden + widest), (
-        f"b·T·e·({kept}H + max(kH + 4kI, 4kH))"
+    return (
+        "experts",
+        rows * element * (kept * hidden + widest),
+        (f"b·T·e·({kept}H + max(kH + 4kI, 4kH))"),
     )
 
 
@@ -170,9 +173,7 @@ def _copies(setup: Setup, live: Liveness) -> tuple[int, int]:
 def _latent(mixer: LatentAttention) -> int:
     key = mixer.nope + mixer.rope
     return (
-        mixer.heads * (mixer.nope + mixer.v_dim + 3 * key + mixer.rope)
-        + mixer.latent
-        + mixer.rope
+        mixer.heads * (mixer.nope + mixer.v_dim + 3 * key + mixer.rope) + mixer.latent + mixer.rope
     )
 
 
@@ -189,9 +190,7 @@ def score_element(setup: Setup, live: Liveness) -> int:
     return 10 if setup.compute == "bf16" else 8
 
 
-def _scores(
-    setup: Setup, live: Liveness, mixer: Mixer, batch: Any, tokens: Any, keys: Any
-) -> Any:
+def _scores(setup: Setup, live: Liveness, mixer: Mixer, batch: Any, tokens: Any, keys: Any) -> Any:
     return batch * mixer.score_heads * tokens * keys * score_element(setup, live)
 
 
@@ -199,7 +198,7 @@ def decode_extra(setup: Setup, layer: Layer, batch: Any, positions: Any) -> Mome
     """What one step needs beside the cache: the layer's K and V once more, or its concatenation."""
     mixer, element = layer.mixer, setup.element
     live = liveness(setup.model.family)
-    held = positions
+    held = 0 * positions
     for stream in setup.streams(layer):
         held = setup.kept(stream, positions)
     scores = 0 * batch * positions

@@ -47,15 +47,19 @@ def weights(setup: Setup, share: Share) -> list[Term]:
         inputs["parameters left alone (embeddings, head, norms)"] = weighed.elements_left_alone
         inputs["bits of those"] = storage.rest_bits
         formula += " + parameters left alone × their bits / 8"
+    spread = setup.model.rounding * weighed.total // max(setup.model.parameters, 1)
     found = [
-        exact(
+        Term(
             "weights",
+            share.device,
+            "resident",
             weighed.total,
-            device=share.device,
-            basis=facts_basis(setup),
-            formula=formula,
-            inputs=inputs,
-            source=storage.source,
+            weighed.total - spread,
+            weighed.total + spread,
+            facts_basis(setup),
+            formula,
+            inputs,
+            storage.source,
         )
     ]
     if share.first and _between(TIED_TWICE, setup):
@@ -166,7 +170,7 @@ def packing(setup: Setup, share: Share) -> list[Term]:
 
 
 def _stored_tensors(setup: Setup, parameter: Parameter) -> list[int]:
-    """Sizes of the tensors that one copy of a parameter is stored in: values, and what is beside."""
+    """Sizes of the tensors that store one copy of a parameter: values, and what is beside."""
     values = setup.storage.value_bytes(parameter) // parameter.copies
     beside = setup.storage.bytes_of(parameter) // parameter.copies - values
     return [values, beside] if beside > 0 else [values]

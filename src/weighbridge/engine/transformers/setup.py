@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighbridge.engine import Question
 from weighbridge.engine.transformers import versions
@@ -30,8 +29,7 @@ HALF_KERNELS = ("int4-g", "gptq", "awq")
 STORED = {"F32": "fp32", "BF16": "bf16", "F16": "fp16"}
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(NamedTuple):
     """A question with everything that Transformers would decide from it."""
 
     question: Question
@@ -194,9 +192,7 @@ def _check_cache_dtype(wanted: str, compute: str) -> None:
         )
 
 
-def _streams(
-    version: versions.Version, family: str, layer: Layer
-) -> tuple[CacheStream, ...]:
+def _streams(version: versions.Version, family: str, layer: Layer) -> tuple[CacheStream, ...]:
     mixer = layer.mixer
     if isinstance(mixer, LatentAttention) and not versions.caches_latent(version):
         return mixer.expanded_cache

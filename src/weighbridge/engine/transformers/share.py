@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from weighbridge.engine.transformers.device_map import Block, balanced
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.model.facts import Layer, Model, Parameter
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """The part of the model on one device: its outer parameters and its layers by index."""
 
     device: int
@@ -46,7 +45,8 @@ def shares(setup: Setup) -> list[Share]:
         *(Block(f"layer {i}", sizes[id(layer)]) for i, layer in enumerate(model.layers)),
         Block("head", setup.bytes_of(after)),
     ]
-    placed = balanced(blocks, [card.usable_bytes for card in setup.question.cards])
+    capacities = [card.usable_bytes for card in setup.question.cards]
+    placed = balanced(blocks, capacities, blocks[1].size)
     return [
         Share(
             device,

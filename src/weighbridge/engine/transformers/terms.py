@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.engine.transformers import versions
+from weighbridge.engine.transformers.liveness import TRACED
 from weighbridge.engine.transformers.moments import (
     Moment,
     decode_extra,
@@ -24,6 +25,8 @@ from weighbridge.units import maximum, where
 CACHE_UTILS = "transformers cache_utils.py"
 SAMPLING_VECTORS = 30
 GREEDY_VECTORS = 4
+FEWER_HEADS = 8
+UNTRACED = 2
 
 
 def facts_basis(setup: Setup) -> Basis:
@@ -32,8 +35,9 @@ def facts_basis(setup: Setup) -> Basis:
 
 
 def traced_basis(setup: Setup) -> Basis:
-    """Activations follow forms traced on the real classes, for architectures that are known."""
-    return "assumed" if setup.model.basis == "assumed" else "traced"
+    """``traced`` where the family's own class was; else the form of its kin, from its config."""
+    traced = setup.model.family in TRACED and setup.model.basis != "assumed"
+    return "traced" if traced else facts_basis(setup)
 
 
 def cache(setup: Setup, share: Share, phase: Phase) -> list[Term]:
@@ -53,8 +57,8 @@ def cache(setup: Setup, share: Share, phase: Phase) -> list[Term]:
             share.device,
             phase,
             batch * each,
-            batch * each,
-            batch * each + _unsplit(share, batch * each),
+            batch * each // _guessed(setup, FEWER_HEADS),
+            batch * each * _guessed(setup, _sharing(setup)) + _unsplit(share, batch * each),
             facts_basis(setup),
             "sequences × Σ layers × elements per token × min(tokens, window) × bytes; at most "
             "1 MiB more per tensor, where its block is not split",
@@ -84,6 +88,17 @@ def cache(setup: Setup, share: Share, phase: Phase) -> list[Term]:
     return [*found, *_cache_copies(setup, share, phase, held, batch * each)]
 
 
+def _guessed(setup: Setup, factor: int) -> int:
+    """``factor`` where the architecture is assumed, else 1."""
+    return factor if setup.model.basis == "assumed" else 1
+
+
+def _sharing(setup: Setup) -> int:
+    """Query heads per KV head of the assumed shape: so much larger without sharing."""
+    mixer = setup.model.layers[0].mixer
+    return max(mixer.query_width // max(mixer.key_width, 1), 1)
+
+
 def _unsplit(share: Share, size: Any) -> Any:
     """The most that the blocks of the cache's tensors, two a layer, take beside them."""
     tensors = 2 * max(len(share.layers), 1)
@@ -93,10 +108,7 @@ def _unsplit(share: Share, size: Any) -> Any:
 def _offloaded(setup: Setup, share: Share, phase: Phase, held: Any) -> Term:
     """The layer at work and the one being fetched; the rest waits in host memory."""
     batch = setup.question.concurrency
-    sizes = [
-        setup.cached_elements([(layer, 1)], held)
-        for layer, _ in share.grouped(setup.model)
-    ]
+    sizes = [setup.cached_elements([(layer, 1)], held) for layer, _ in share.grouped(setup.model)]
     largest = sizes[0] if sizes else 0
     for size in sizes[1:]:
         largest = maximum(largest, size)
@@ -112,9 +124,7 @@ def _offloaded(setup: Setup, share: Share, phase: Phase, held: Any) -> Term:
     )
 
 
-def _cache_copies(
-    setup: Setup, share: Share, phase: Phase, held: Any, size: Any
-) -> list[Term]:
+def _cache_copies(setup: Setup, share: Share, phase: Phase, held: Any, size: Any) -> list[Term]:
     """What stands beside the cache for a while: old copies, and prompts longer than a window."""
     family, version = setup.model.family, setup.version
     layers, batch = share.grouped(setup.model), setup.question.concurrency
@@ -184,6 +194,8 @@ def forward(setup: Setup, share: Share, phase: Phase) -> list[Term]:
         _widest([getattr(moment, field) for moment in moments]) + always
         for field in ("bytes", "low", "high")
     )
+    if traced_basis(setup) != "traced":
+        low, high = low // UNTRACED, high * UNTRACED
     formula = max(moments, key=lambda moment: _first(moment.bytes)).formula if moments else "none"
     logits = _logits(setup, share, phase, new)
     if logits is None:

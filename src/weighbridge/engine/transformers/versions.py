@@ -14,7 +14,7 @@ ALWAYS: Version = (0, 0, 0)
 NEVER: Version = (10**6, 0, 0)
 
 # generate() asks the head for the last position only: num_logits_to_keep, later logits_to_keep
-# (generation/utils.py 4.45.0:1903, 4.51.3:2318, 5.23.0:2953). Families not listed were born with it.
+# (generation/utils.py 4.45.0:1903, 4.51.3:2318, 5.23.0:2953). Families not listed always did.
 LAST_LOGITS_ONLY: dict[str, Version] = {
     **dict.fromkeys(
         ("llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "gemma", "gemma2", "phi", "phi3"),
@@ -73,14 +73,14 @@ LATENT_CACHE: Version = (5, 15, 1)
 # Experts run grouped instead of one after the other (modeling_utils.py 5.0.0:1931).
 GROUPED_EXPERTS: Version = (5, 0, 0)
 
-# The warm-up allocates one block that the weights are then cut from (modeling_utils.py 4.50.3:5802).
+# The warm-up allocates one block that weights are then cut from (modeling_utils.py 4.50.3:5802).
 WEIGHTS_FROM_ONE_BLOCK: Version = (4, 50, 3)
 WARM_UP_COVERS_QUANTIZED: Version = (5, 0, 0)
 
 # Attention weights of eager stay bound through the feed-forward (4.51.3, 5.23.0; not 4.46.0).
 EAGER_WEIGHTS_KEPT: Version = (4, 48, 0)
 
-# ``_supports_sdpa`` in models/*/modeling_*.py: first version that has it, and families that lost it.
+# ``_supports_sdpa`` in models/*/modeling_*.py: first version with it, and families that lost it.
 SDPA_FROM: dict[str, Version] = {
     "gpt2": (4, 42, 4),
     "phi": (4, 40, 2),

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import cache
 from os.path import dirname, join
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One checkpoint of the catalogue.
 
     ``published`` counts every element in its files; ``also_stored`` are those that no parameter
@@ -29,7 +29,7 @@ class Row:
     known_by: str
     source: str = ""
     published: int | None = None
-    also_stored: dict[str, int] = field(default_factory=dict)
+    also_stored: Mapping[str, int] = MappingProxyType({})
     published_note: str = ""
     released: str = ""
     license: str = ""
@@ -53,14 +53,14 @@ def words(name: str) -> tuple[str, ...]:
 
 def find(name: str) -> Row | None:
     """The row of this hub id or short name; None on a miss."""
-    text = _text()
-    exact = name.strip()
-    for needle in (f'{{"id":"{exact}"', f'"{exact.lower()}"'):
-        place = text.find(needle)
+    exact = name.strip().lower()
+    text, folded = _text(), _folded()
+    for needle in (f'{{"id":"{exact}"', f'/{exact}","names":', f'"{exact}"'):
+        place = folded.find(needle)
         if place >= 0:
             start = text.rfind("\n", 0, place) + 1
             row = _row(text[start : text.index("\n", place)])
-            if exact == row.id or exact.lower() in {row.short, *row.names}:
+            if exact in {row.id.lower(), row.short, *row.names}:
                 return row
     wanted = words(exact)
     for row in rows():
@@ -86,6 +86,12 @@ def rows() -> tuple[Row, ...]:
 def _row(line: str) -> Row:
     raw = json.loads(line)
     return Row(**{**raw, "names": tuple(raw["names"])})
+
+
+@cache
+def _folded() -> str:
+    """The file in lower case; every id and name is ASCII, so that places stay the same."""
+    return _text().lower()
 
 
 @cache

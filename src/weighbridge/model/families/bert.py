@@ -1,4 +1,4 @@
-"""BERT (arXiv:1810.04805): an encoder with learned positions, and the heads of its architectures."""
+"""BERT (arXiv:1810.04805): an encoder with learned positions, and its architectures' heads."""
 
 from __future__ import annotations
 

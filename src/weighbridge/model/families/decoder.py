@@ -17,6 +17,7 @@ from weighbridge.model.families.parts import (
 )
 
 HEADLESS = ("Model", "ForFeatureExtraction")
+HEADED = ("LMHeadModel", "DoubleHeadsModel")
 
 
 class Frame(Protocol):
@@ -112,7 +113,7 @@ def architecture_of(config: Config) -> str:
 
 def has_head(architecture: str) -> bool:
     """Whether the architecture carries a language-model head (a bare ``…Model`` has none)."""
-    return architecture.endswith("LMHeadModel") or not architecture.endswith(HEADLESS)
+    return architecture.endswith(HEADED) or not architecture.endswith(HEADLESS)
 
 
 def positions(config: Config) -> int | None:

@@ -58,9 +58,7 @@ def latent_attention(config: Config, shape: LatentShape) -> LatentAttention:
     key = shape.nope + shape.rope
     parameters = (
         *_queries(shape, key, bias=bias),
-        *linear(
-            "self_attn.kv_a_proj_with_mqa", shape.latent + shape.rope, shape.hidden, bias=bias
-        ),
+        *linear("self_attn.kv_a_proj_with_mqa", shape.latent + shape.rope, shape.hidden, bias=bias),
         *norm("self_attn.kv_a_layernorm", shape.latent),
         *linear("self_attn.kv_b_proj", shape.heads * (shape.nope + shape.v_dim), shape.latent),
         *linear("self_attn.o_proj", shape.hidden, shape.heads * shape.v_dim, bias=bias),

@@ -67,9 +67,7 @@ def read_gemma3(config: Config) -> Model:
     return decoder(
         config,
         shape,
-        mixers={
-            each: query_key_norm_attention(shape, bias=bias, window=each) for each in windows
-        },
+        mixers={each: query_key_norm_attention(shape, bias=bias, window=each) for each in windows},
         feed_forward=gated_mlp(shape.hidden, intermediate_size(config)),
         windows=windows,
         norms=four_norms(shape.hidden),

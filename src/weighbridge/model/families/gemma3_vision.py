@@ -28,12 +28,12 @@ def read(config: Config) -> Model:
     vision = config.section("vision_config") or Config({}, config.where, config.answers)
     width = vision.integer("vision width", "hidden_size", default=1152)
     projector = (
-        Parameter("multi_modal_projector.mm_input_projection_weight", (width, model.hidden), "other"),
+        Parameter(
+            "multi_modal_projector.mm_input_projection_weight", (width, model.hidden), "other"
+        ),
         Parameter("multi_modal_projector.mm_soft_emb_norm.weight", (width,), "norm"),
     )
-    tokens = config.integer(
-        "tokens per image", "mm_tokens_per_image", default=256, high=POSITIONS
-    )
+    tokens = config.integer("tokens per image", "mm_tokens_per_image", default=256, high=POSITIONS)
     prefix = "language_model."
     return replace(
         model,

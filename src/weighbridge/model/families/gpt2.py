@@ -1,6 +1,8 @@
-"""GPT-2 and GPT-3's shape: learned positions, LayerNorm with bias, one projection for q, k and v."""
+"""GPT-2: learned positions, LayerNorm with bias, one projection for q, k and v."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from weighbridge.model.config import POSITIONS, Config
 from weighbridge.model.facts import Model, Parameter
@@ -55,7 +57,7 @@ def read(config: Config) -> Model:
             *norm("transformer.ln_f", shape.hidden, bias=True),
         ),
     )
-    return model
+    return replace(model, max_positions=positions)
 
 
 def _conv1d(name: str, into: int, out: int) -> Parameters:

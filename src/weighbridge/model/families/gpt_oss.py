@@ -28,9 +28,7 @@ def read(config: Config) -> Model:
         config,
         shape,
         mixers={
-            each: grouped_query_attention(
-                shape, bias=bias, out_bias=bias, window=each, extra=sinks
-            )
+            each: grouped_query_attention(shape, bias=bias, out_bias=bias, window=each, extra=sinks)
             for each in windows
         },
         feed_forward=_experts(config, shape.hidden),

@@ -1,4 +1,4 @@
-"""Mistral 7B, Nemo, Small, Large, Ministral: Llama's shape with an optional window on all layers."""
+"""Mistral 7B, Nemo, Small, Large: Llama's shape with an optional window on all layers."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from weighbridge.model.families.parts import (
     norm,
 )
 from weighbridge.model.feed_forward import NoFeedForward
-from weighbridge.model.mixers.none import NoMixer
+from weighbridge.model.mixers.nothing import NoMixing
 from weighbridge.units import ceil_div
 
 OTHER_BLOCKS = ("replace_with_linear", "sparsify", "window_length", "num_sink_tokens")
@@ -44,7 +44,7 @@ def read(config: Config) -> Model:
 
 def _layer(config: Config, shape: Shape, group: int, multiple: float) -> Layer:
     """A layer of these parts; a part that is left out takes its norm along."""
-    mixer: Mixer = NoMixer()
+    mixer: Mixer = NoMixing()
     feed_forward: FeedForward = NoFeedForward()
     norms: Parameters = ()
     if group:

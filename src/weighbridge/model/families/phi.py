@@ -1,4 +1,4 @@
-"""Phi-1 and Phi-2 (plain feed-forward, biases everywhere) and Phi-3 to Phi-4 (fused projections)."""
+"""Phi-1 and Phi-2 (plain feed-forward, biases everywhere), Phi-3 and Phi-4 (fused projections)."""
 
 from __future__ import annotations
 

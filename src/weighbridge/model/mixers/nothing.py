@@ -1,4 +1,4 @@
-"""No mixing at all: a layer whose attention was taken out (Puzzle, arXiv:2411.19146)."""
+"""No mixing: a layer that treats each token by itself, as the feed-forward layers of Nemotron-H."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from weighbridge.model.facts import CacheStream, Parameter, StateTensor
 
 
 @dataclass(frozen=True, slots=True)
-class NoMixer:
-    """A layer that treats each token by itself and remembers nothing."""
+class NoMixing:
+    """A layer that remembers nothing."""
 
     parameters: tuple[Parameter, ...] = ()
 
     @property
     def kind(self) -> str:
-        """``no attention``."""
-        return "no attention"
+        """None."""
+        return "no mixing (feed-forward alone)"
 
     @property
     def cache(self) -> tuple[CacheStream, ...]:
@@ -35,10 +35,10 @@ class NoMixer:
 
     @property
     def query_width(self) -> int:
-        """Nothing."""
+        """None."""
         return 0
 
     @property
     def key_width(self) -> int:
-        """Nothing."""
+        """None."""
         return 0

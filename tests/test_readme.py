@@ -1,0 +1,36 @@
+"""The README's first answer is what the program prints today."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import weighbridge as wb
+from weighbridge.show.text import plan_to_text
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- answer: begin -->", "<!-- answer: end -->"
+
+
+def answer() -> str:
+    plan = wb.plan("llama-3.1-8b", on="rtx-4090")
+    return f"{BEGIN}\n```text\n{plan_to_text(plan, width=100)}\n```\n{END}"
+
+
+def test_the_first_answer_is_what_the_command_prints() -> None:
+    """Run with UPDATE_GOLDEN=1 to write it."""
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    wanted = f"{before}{answer()}{after}"
+    if os.environ.get("UPDATE_GOLDEN"):
+        README.write_text(wanted, encoding="utf-8")
+    assert README.read_text(encoding="utf-8") == wanted
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    from weighbridge.cli import COMMANDS
+
+    text = README.read_text(encoding="utf-8")
+    for name in COMMANDS:
+        assert name == "plan" or f"weigh {name}" in text or name == "card", name
