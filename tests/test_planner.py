@@ -243,3 +243,14 @@ def test_public_names_resolve_lazily() -> None:
         "[getattr(wb, name) for name in wb.__all__]"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_every_field_of_a_request_has_its_row() -> None:
+    from weighbridge import request
+
+    assert [option.name for option in request.DEPLOYMENT] == [*request.Deployment._fields]
+    assert [option.name for option in request.WORKLOAD] == [*request.Workload._fields]
+    assert set(request.ALIASES.values()) <= {
+        *request.Deployment._fields,
+        *request.Workload._fields,
+    }

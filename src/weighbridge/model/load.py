@@ -12,7 +12,7 @@ from weighbridge.model.reference import resolve
 
 
 def load_model(name: str) -> Model:
-    """The facts of a catalogue name, a local config.json or folder, or a bare size."""
+    """The facts of a catalogue name, a local config.json, folder or file, or a bare size."""
     reference = resolve(name)
     if reference.row is not None:
         return _from_row(reference.row)
@@ -20,9 +20,11 @@ def load_model(name: str) -> Model:
         from weighbridge.model.assumed import assumed_model
 
         return assumed_model(reference.text, *reference.size)
-    from weighbridge.model.local import from_checkpoint, from_config
+    from weighbridge.model.local import from_checkpoint, from_config, from_gguf
 
     path = reference.path or reference.text
+    if reference.kind == "gguf":
+        return from_gguf(reference.text, path)
     if reference.kind == "config":
         return from_config(reference.text, path)
     return from_checkpoint(reference.text, path)

@@ -1,4 +1,4 @@
-"""Models on this machine's disk: a config.json, or a folder of safetensors with its headers."""
+"""Models on this machine's disk: a config.json, a folder of safetensors, or a GGUF file."""
 
 from __future__ import annotations
 
@@ -49,6 +49,14 @@ def from_checkpoint(text: str, path: str) -> Model:
         source=f"headers of {', '.join(name for name, _ in checkpoint.shards[:3])}"
         + (f" and {len(checkpoint.shards) - 3} more" if len(checkpoint.shards) > 3 else ""),
     )
+
+
+def from_gguf(text: str, path: str) -> Model:
+    """The facts of a GGUF file, with all of its parts where it is one of several."""
+    from weighbridge.model.families.gguf import read_gguf_model
+    from weighbridge.model.gguf_splits import read_gguf
+
+    return read_gguf_model(read_gguf(path), text)
 
 
 def _only_config(folder: Path) -> bool:

@@ -23,6 +23,7 @@ from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import CacheStream, Layer, Model, Parameter
 from weighbridge.model.mixers.full import FullAttention
 from weighbridge.model.mixers.mla import LatentAttention
+from weighbridge.units import format_bytes
 
 ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
 HALF_KERNELS = ("int4-g", "gptq", "awq")
@@ -109,7 +110,10 @@ def set_up(question: Question) -> Setup:
         )
     notes: list[str] = []
     storage, as_stored = _storage(model, deployment.weights, notes)
+    storage = storage.for_model(model)
     compute = _compute_dtype(model, storage)
+    if model.quantization and model.quantization.get("quant_method") == "gguf" and as_stored:
+        notes.append(_dequantized(model, compute))
     attention = _attention(question, compute, notes)
     _check_cache_dtype(deployment.kv_cache_dtype, compute)
     bounded = versions.bounds_windows(model.family, version)
@@ -142,6 +146,15 @@ def _storage(model: Model, wanted: str, notes: list[str]) -> tuple[StorageFormat
         notes.append(f"the dtype of {model.id} is not stated; bf16 is assumed")
         dtype = "bf16"
     return find_format(dtype), model.stored is not None
+
+
+def _dequantized(model: Model, compute: str) -> str:
+    """What Transformers does with a GGUF file (modeling_gguf_pytorch_utils.py)."""
+    size = format_bytes(model.parameters * ELEMENT[compute])
+    return (
+        "the weights are counted as the file stores them, which is how llama.cpp keeps them; "
+        f"Transformers would dequantize them on loading, to {size} in {compute}"
+    )
 
 
 def _stored_dtype(model: Model) -> str | None:
