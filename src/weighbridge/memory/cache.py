@@ -38,17 +38,19 @@ def cache_elements(
     *,
     kept: Kept = visible_tokens,
     streams: Streams = own_streams,
+    encoder_tokens: Any = 0,
     image_tokens: Any = 0,
 ) -> Any:
     """Elements that ``layers`` (each with its count) hold for one sequence of ``tokens``.
 
-    ``image_tokens`` are those that cross-attention layers keep of the sequence's images.
+    ``encoder_tokens`` are the positions that an encoder hands over once, ``image_tokens`` those
+    that cross-attention layers keep of the sequence's images.
     """
+    seen = {"sequence": tokens, "encoder": encoder_tokens, "image": image_tokens}
     total: Any = 0
     for layer, count in layers:
         for stream in streams(layer):
-            held = image_tokens if stream.tokens_of == "image" else tokens
-            total = total + count * stream.width * kept(stream, held)
+            total = total + count * stream.width * kept(stream, seen[stream.tokens_of])
     return total
 
 

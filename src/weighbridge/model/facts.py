@@ -149,7 +149,9 @@ class Model:
     ``tied`` says that the head is the embedding, which then stands once in ``outer``.
     ``stored`` is the tensor table of the checkpoint's own headers where one was read; ``basis``
     is the rung of the ladder that the parameters stand on: assumed, config or header; ``rounding``
-    is half a unit of the last digit of a count that was taken from a name.
+    is half a unit of the last digit of a count that was taken from a name. An encoder stands among
+    the ``towers``; ``encoder_tokens`` are the positions that it hands over whatever its input, None
+    where they are those of the prompt.
     """
 
     id: str
@@ -167,6 +169,7 @@ class Model:
     softcapped: bool = False
     max_positions: int | None = None
     rotary_width: int = 0
+    encoder_tokens: int | None = None
     quantization: Mapping[str, Any] | None = None
     stored: TensorTable | None = None
     stored_files: tuple[str, ...] = ()
@@ -221,6 +224,15 @@ class Model:
             for layer, count in self.layer_groups()
         )
         return self.parameters - idle
+
+    @property
+    def encodes_prompt(self) -> bool:
+        """Whether the prompt goes to an encoder, and only what is generated to these layers."""
+        return self.encoder_tokens is None and any(
+            stream.tokens_of == "encoder"
+            for layer, _ in self.layer_groups()
+            for stream in layer.mixer.cache
+        )
 
     @property
     def towers_elements(self) -> int:

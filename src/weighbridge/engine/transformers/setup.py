@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from weighbridge.engine import Question
 from weighbridge.engine.transformers import versions
 from weighbridge.errors import EngineError, RequestError
 from weighbridge.formats.stated import stated_format
 from weighbridge.formats.table import StorageFormat, find_format
-from weighbridge.memory.cache import Kept, Streams, every_token, own_streams, visible_tokens
+from weighbridge.memory.cache import (
+    Kept,
+    Streams,
+    cache_elements,
+    every_token,
+    own_streams,
+    visible_tokens,
+)
 from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import CacheStream, Layer, Model, Parameter
+from weighbridge.model.mixers.full import FullAttention
 from weighbridge.model.mixers.mla import LatentAttention
 from weighbridge.units import format_bytes
 
@@ -62,6 +70,30 @@ class Setup(NamedTuple):
         """Whether weights are stored in another form than they are computed in."""
         return self.storage.name not in ELEMENT
 
+    @property
+    def encoder_tokens(self) -> Any:
+        """Positions that an encoder hands over: its own number, or the prompt; 0 without one."""
+        if self.model.encodes_prompt:
+            return self.question.tokens.prompt
+        return self.model.encoder_tokens or 0
+
+    def cached_elements(
+        self, layers: Iterable[tuple[Layer, int]], held: Any, kept: Kept | None = None
+    ) -> Any:
+        """Elements cached for one sequence when ``held`` of its tokens are.
+
+        Where an encoder takes the prompt, the decoder begins with one start token instead.
+        """
+        if self.model.encodes_prompt:
+            held = held - self.question.tokens.prompt + 1
+        return cache_elements(
+            layers,
+            held,
+            kept=kept or self.kept,
+            streams=self.streams,
+            encoder_tokens=self.encoder_tokens,
+        )
+
     def bytes_of(self, parameters: Iterable[Parameter]) -> int:
         """Bytes of these parameters in the storage format."""
         return weigh_parameters(((p, 1) for p in parameters), self.storage).total
@@ -97,7 +129,7 @@ def set_up(question: Question) -> Setup:
         compute=compute,
         attention=attention,
         kept=visible_tokens if bounded else every_token,
-        streams=partial(_streams, version),
+        streams=partial(_streams, version, model.family),
         notes=tuple(notes),
     )
 
@@ -173,7 +205,10 @@ def _check_cache_dtype(wanted: str, compute: str) -> None:
         )
 
 
-def _streams(version: versions.Version, layer: Layer) -> tuple[CacheStream, ...]:
-    if isinstance(layer.mixer, LatentAttention) and not versions.caches_latent(version):
-        return layer.mixer.expanded_cache
+def _streams(version: versions.Version, family: str, layer: Layer) -> tuple[CacheStream, ...]:
+    mixer = layer.mixer
+    if isinstance(mixer, LatentAttention) and not versions.caches_latent(version):
+        return mixer.expanded_cache
+    if isinstance(mixer, FullAttention) and versions.caches_every_head(family, mixer.kv_heads):
+        return mixer.expanded_cache
     return own_streams(layer)

@@ -42,12 +42,14 @@ def decoder(
     towers: tuple[Tower, ...] = (),
     layer_prefix: str = "model.layers.",
     outer: Parameters | None = None,
+    own_head: Parameters | None = None,
 ) -> Model:
     """A decoder whose layer *i* mixes by ``mixers[windows[i]]``; where layers differ by more than
     their window, any key that tells the kinds apart serves.
 
     ``feed_forward`` is one for all layers, or a function of the layer's index that returns the
-    same object for equal layers. ``tied`` is the family's default where the config is silent.
+    same object for equal layers. ``tied`` is the family's default where the config is silent,
+    ``own_head`` the head of an untied model where it is not ``lm_head.weight``.
     """
     architecture = architecture_of(config)
     tied = config.boolean("tied head", "tie_word_embeddings", default=tied)
@@ -58,7 +60,9 @@ def decoder(
             *norm("model.norm", shape.hidden),
         )
     if has_head(architecture):
-        outer = (*outer, *head(shape.vocab, shape.hidden, tied=tied))
+        if own_head is None or tied:
+            own_head = head(shape.vocab, shape.hidden, tied=tied)
+        outer = (*outer, *own_head)
     else:
         outer = tuple(replace(each, name=each.name.removeprefix("model.")) for each in outer)
         layer_prefix = layer_prefix.removeprefix("model.")
