@@ -13,7 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # Each stage may import itself and the stages before it.
 STAGES = (
-    {"_version", "errors", "units"},
+    {"_version", "errors", "records", "units"},
     {"term", "request"},
     {"model"},
     {"formats", "hardware"},
@@ -29,7 +29,8 @@ STAGES = (
 LATE = {("planner", "show")}
 OPTIONAL = {"numpy", "pynvml", "amdsmi"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
-CORE = ("_version", "errors", "units", "term", "request", "model", "formats", "memory", "engine",
+CORE = ("_version", "errors", "records",
+        "units", "term", "request", "model", "formats", "memory", "engine",
         "planner", "speed", "rules", "search", "show", "api", "cli")  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from weighbridge._version import __version__
@@ -20,6 +19,7 @@ from weighbridge.hardware.card import Card
 from weighbridge.hardware.machine import Machine, parse_machine
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
+from weighbridge.records import record
 from weighbridge.request import Request, Tokens, settle_tokens
 from weighbridge.speed.roofline import Floor, Speed, bytes_read, floor_of, operations
 from weighbridge.term import Basis, Phase, Term, weakest
@@ -28,7 +28,7 @@ from weighbridge.units import format_bytes
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DevicePlan:
     """One device: its terms at the phase in which it holds most, and what it could hold.
 
@@ -100,7 +100,7 @@ class Capacity(NamedTuple):
     sequences: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """The answer: what each device holds, why, and whether it fits."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import Model, Parameter
 from weighbridge.model.ggml import GGML
 from weighbridge.model.load import load_model
+from weighbridge.records import replace
 
 # ggml-org/llama.cpp@0c1e57098, llama-quantize --dry-run, no importance matrix; MiB of tensors.
 DRY_RUN = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hand_made import CARD, EQUAL, NO_CARD, PLANS, SEVERAL, device, model, plan, short
 
 from weighbridge.planner import Plan, Verdict
+from weighbridge.records import replace
 from weighbridge.show.markdown import plan_to_markdown
 from weighbridge.show.text import MOST_BARS, plan_to_text
 from weighbridge.show.width import clean, display_width

@@ -8,7 +8,6 @@ file and a row here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from weighbridge.errors import EngineError
 from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
 from weighbridge.model.facts import Model
+from weighbridge.records import record
 from weighbridge.request import Deployment, Tokens
 from weighbridge.term import Phase, Term
 
@@ -48,7 +48,7 @@ class Question(NamedTuple):
     cards: tuple[Card, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceSpending:
     """The terms of one device: those always there, and those of each phase."""
 

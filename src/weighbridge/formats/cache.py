@@ -7,15 +7,15 @@ business. Scales that stand inside the cache are part of a row; a scale for a wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from weighbridge.errors import RequestError
 from weighbridge.model.ggml import GGML
+from weighbridge.records import record
 from weighbridge.units import ceil_div
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CacheFormat:
     """A type of cached elements: blocks of ``block`` elements that take ``size`` bytes.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from weighbridge.formats.layouts import Layout
 from weighbridge.model.facts import Model, Parameter, Role
+from weighbridge.records import record
 
 EVERYTHING: frozenset[Role] = frozenset(
     {"embedding", "head", "linear", "expert", "router", "norm", "bias", "other"}
@@ -17,7 +17,7 @@ HEAD_TOO: frozenset[Role] = frozenset({"linear", "expert", "head"})
 EXPERTS: frozenset[Role] = frozenset({"expert"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StorageFormat:
     """A way to store weights.
 

@@ -8,7 +8,6 @@ The block sizes are those of :mod:`weighbridge.model.ggml`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from math import prod
 
 from weighbridge.formats import layouts
@@ -27,6 +26,7 @@ from weighbridge.model.ggml import GGML
 from weighbridge.model.mixers.full import FullAttention
 from weighbridge.model.mixers.mla import LatentAttention
 from weighbridge.model.mixers.sliding import SlidingAttention
+from weighbridge.records import record, replace
 
 # Names in checkpoints for Transformers and in GGUF files; the first that matches decides
 # (tensor_get_category in src/llama-quant.cpp, and the names that the converters map to them).
@@ -50,7 +50,7 @@ _LAYER = r"\.(\d+)\."
 _SEVENTY = frozenset({"llama", "qwen2", "deci", "olmo"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GgmlFormat(StorageFormat):
     """A ggml type, or the mixture ``file`` of types once ``made`` says what model it is for."""
 

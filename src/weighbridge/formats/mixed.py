@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from weighbridge.errors import ConfigError
 from weighbridge.formats.format import EXPERTS, StorageFormat
 from weighbridge.formats.table import find_format
 from weighbridge.model.facts import Parameter
+from weighbridge.records import record, replace
 
 ALGORITHMS = {"NVFP4": "nvfp4", "FP8": "fp8-tensor", "MXFP8": "mxfp8", "MXFP4": "mxfp4"}
 LEFT_ALONE = ("ignore", "exclude_modules", "modules_to_not_convert")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class MixedFormat(StorageFormat):
     """A format for the linear layers, and another one for the routed ``experts``."""
 

@@ -8,10 +8,10 @@ more bits than the rest, depending on the layer. These are the rules of ``llama_
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from weighbridge.model.ggml import GGML
+from weighbridge.records import record
 
 Category = Literal["output", "embedding", "v", "k", "q", "o", "up", "gate", "down", "other"]
 
@@ -78,7 +78,7 @@ _NARROWER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Made:
     """What the rules ask about a model.
 
@@ -97,7 +97,7 @@ class Made:
     latent: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where a tensor stands: its category, its layer, the length of its rows, and the model."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from weighbridge.errors import ConfigError, RequestError
@@ -18,6 +17,7 @@ from weighbridge.formats.mixed import (
 )
 from weighbridge.formats.mixtures import FILE_TYPES
 from weighbridge.formats.table import StorageFormat, find_format
+from weighbridge.records import replace
 
 PLAIN = ("F32", "F16", "BF16")
 

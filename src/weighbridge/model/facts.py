@@ -7,9 +7,11 @@ Facts are counts of elements, never bytes: a storage format turns parameters int
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from weighbridge.records import record
 
 if TYPE_CHECKING:
     from weighbridge.model.tensors import TensorTable
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 Role = Literal["embedding", "head", "linear", "expert", "router", "norm", "bias", "other"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Parameter:
     """A trainable tensor, or ``copies`` equal ones that the ``{expert}`` in its name stands for.
 
@@ -141,7 +143,7 @@ class Tower(NamedTuple):
         return sum(parameter.elements for parameter in self.parameters)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Model:
     """A model's facts.
 
@@ -175,7 +177,7 @@ class Model:
     stored_files: tuple[str, ...] = ()
     basis: str = "config"
     rounding: int = 0
-    answers: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, str] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     source: str = ""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import Parameter
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dense:
     """One feed-forward network of ``intermediate`` width; ``gated`` has two inputs to it."""
 
@@ -26,7 +25,7 @@ class Dense:
         return sum(parameter.elements for parameter in self.parameters)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MixtureOfExperts:
     """``experts`` networks of which a token visits ``top_k``, and a shared one for every token.
 
@@ -54,7 +53,7 @@ class MixtureOfExperts:
         return other + routed * self.top_k // self.experts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NoFeedForward:
     """A layer that only mixes tokens."""
 

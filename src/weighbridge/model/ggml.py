@@ -9,10 +9,10 @@ Source: ggml 0.25.3, ``ggml/include/ggml.h`` (numbers), ``ggml/src/ggml-common.h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GgmlType:
     """A type of tensor: rows are cut into blocks of ``block`` values that take ``size`` bytes.
 

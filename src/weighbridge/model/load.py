@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from weighbridge.model.catalog import Row
 from weighbridge.model.config import Config
 from weighbridge.model.facts import Model
 from weighbridge.model.families import read_model
 from weighbridge.model.reference import resolve
+from weighbridge.records import replace
 
 
 def load_model(name: str) -> Model:

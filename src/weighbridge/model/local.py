@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from weighbridge.model.checkpoint import Checkpoint, read_checkpoint, read_confi
 from weighbridge.model.config import Config
 from weighbridge.model.facts import Model
 from weighbridge.model.families import read_model
+from weighbridge.records import replace
 
 WEIGHT_FILES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".index.json")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from weighbridge.errors import InputError
@@ -10,6 +9,7 @@ from weighbridge.formats import FORMATS, find_format
 from weighbridge.hardware.cards import list_cards
 from weighbridge.model.facts import Model
 from weighbridge.planner import Plan, Remedy, plan_request
+from weighbridge.records import replace
 from weighbridge.request import Request
 from weighbridge.search.bisect import largest
 from weighbridge.units import format_bytes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from weighbridge.engine.transformers import versions
@@ -12,6 +11,7 @@ from weighbridge.engine.transformers.terms import facts_basis
 from weighbridge.memory.allocator import rounding
 from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import Parameter
+from weighbridge.records import replace
 from weighbridge.term import Term, exact
 from weighbridge.units import MIB
 

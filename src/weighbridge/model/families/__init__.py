@@ -7,13 +7,13 @@ here; put its config into ``tests/configs`` and its published count into the cat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 from weighbridge.errors import UnknownArchitecture
 from weighbridge.model.config import Config
 from weighbridge.model.facts import Model
+from weighbridge.records import replace
 
 FAMILIES = {
     "afmoe": "afmoe:read",

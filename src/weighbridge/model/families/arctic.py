@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from weighbridge.model.config import Config
 from weighbridge.model.facts import FeedForward, Model, Parameter
 from weighbridge.model.families.decoder import decoder
@@ -18,6 +16,7 @@ from weighbridge.model.families.parts import (
 )
 from weighbridge.model.families.routed import expert_numbers, routed
 from weighbridge.model.feed_forward import Dense
+from weighbridge.records import replace
 
 
 def read(config: Config) -> Model:

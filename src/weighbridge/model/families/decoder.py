@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from weighbridge.model.config import POSITIONS, Config
@@ -15,6 +14,7 @@ from weighbridge.model.families.parts import (
     norm,
     two_norms,
 )
+from weighbridge.records import replace
 
 HEADLESS = ("Model", "ForFeatureExtraction")
 HEADED = ("LMHeadModel", "DoubleHeadsModel")

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.config import COUNT, Config
 from weighbridge.model.facts import Model, Parameter, Tower
 from weighbridge.model.families.decoder import decoder
@@ -21,11 +19,12 @@ from weighbridge.model.families.parts import (
 from weighbridge.model.families.qwen_vit import VisionShape, block
 from weighbridge.model.families.routed import by_mlp_types
 from weighbridge.model.feed_forward import MixtureOfExperts
+from weighbridge.records import record
 
 IMAGES = "mlp.vision_moe."
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MixturesByModality(MixtureOfExperts):
     """Routed experts for text, others for images, and shared ones for both."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from weighbridge.model.config import POSITIONS, Config
 from weighbridge.model.facts import Model, Parameter, Tower
 from weighbridge.model.families.gemma import read_gemma3
 from weighbridge.model.families.siglip import siglip
+from weighbridge.records import replace
 
 TEXT_DEFAULTS = {
     "vocab_size": 262208,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from weighbridge.model.config import POSITIONS, Config
 from weighbridge.model.facts import Model, Parameter
 from weighbridge.model.families.decoder import decoder
 from weighbridge.model.families.parts import Parameters, Shape, attention, embedding, norm
 from weighbridge.model.feed_forward import Dense
+from weighbridge.records import replace
 
 
 def read(config: Config) -> Model:

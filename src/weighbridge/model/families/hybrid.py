@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import replace
 from typing import TypeVar
 
 from weighbridge.model.config import LAYERS, VOCABULARY, Config
 from weighbridge.model.facts import Layer, Model, Tower
 from weighbridge.model.families.decoder import architecture_of, has_head, positions
 from weighbridge.model.families.parts import Parameters, embedding, head, norm
+from weighbridge.records import replace
 
 Kind = TypeVar("Kind", bound=Hashable)
 

@@ -6,8 +6,6 @@ Kimi-K3's further keys (gates of full rank, experts in a latent, attention resid
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from weighbridge.model.config import COUNT, LAYERS, Config
 from weighbridge.model.facts import FeedForward, Layer, Mixer, Model, Parameter
 from weighbridge.model.families.deepseek import LatentShape, latent_attention
@@ -23,6 +21,7 @@ from weighbridge.model.families.parts import (
 )
 from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.model.mixers.kimi_delta import KimiDeltaAttention
+from weighbridge.records import replace
 
 
 def read_kimi(config: Config) -> Model:
@@ -94,7 +93,7 @@ def _renamed(mixer: Mixer) -> Mixer:
         )
         for each in mixer.parameters
     )
-    renamed: Mixer = replace(mixer, parameters=parameters)  # type: ignore[type-var]
+    renamed: Mixer = replace(mixer, parameters=parameters)
     return renamed
 
 

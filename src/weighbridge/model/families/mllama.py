@@ -3,8 +3,6 @@ are an image's (transformers, modeling_mllama.py)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from weighbridge.model.config import Config
 from weighbridge.model.facts import Mixer, Model, Parameter, Tower
 from weighbridge.model.families.decoder import decoder
@@ -20,6 +18,7 @@ from weighbridge.model.families.parts import (
     norm,
 )
 from weighbridge.model.mixers.cross import ImageCrossAttention
+from weighbridge.records import replace
 
 
 def read(config: Config) -> Model:

@@ -3,8 +3,6 @@ its own number of KV heads and width, or without attention or feed-forward."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from weighbridge.model.config import COUNT, Config
 from weighbridge.model.facts import FeedForward, Layer, Mixer, Model
 from weighbridge.model.families.decoder import decoder
@@ -17,6 +15,7 @@ from weighbridge.model.families.parts import (
 )
 from weighbridge.model.feed_forward import NoFeedForward
 from weighbridge.model.mixers.nothing import NoMixing
+from weighbridge.records import replace
 from weighbridge.units import ceil_div
 
 OTHER_BLOCKS = ("replace_with_linear", "sparsify", "window_length", "num_sink_tokens")

@@ -7,11 +7,11 @@ older names, of which there are two: ``language_model.model.…`` and ``model.la
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from weighbridge.model.config import Config
 from weighbridge.model.facts import Model, Tower
+from weighbridge.records import replace
 
 
 def text_section(config: Config, *keys: str, defaults: dict[str, Any] | None = None) -> Config:

@@ -5,7 +5,6 @@ states with the embeddings."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from weighbridge.model.config import COUNT, Config
 from weighbridge.model.facts import Layer, Mixer, Model, Parameter
@@ -22,6 +21,7 @@ from weighbridge.model.feed_forward import Dense, NoFeedForward
 from weighbridge.model.mixers.full import FullAttention
 from weighbridge.model.mixers.mamba import Mamba
 from weighbridge.model.mixers.parallel import Parallel
+from weighbridge.records import replace
 
 
 class SharedBlock:
@@ -182,7 +182,7 @@ def _stack(
 def replaced(mixer: Mixer, name: Callable[[str], str]) -> Mixer:
     """The mixer with its tensors under other names."""
     parameters = tuple(replace(each, name=name(each.name)) for each in mixer.parameters)
-    renamed: Mixer = replace(mixer, parameters=parameters)  # type: ignore[type-var]
+    renamed: Mixer = replace(mixer, parameters=parameters)
     return renamed
 
 

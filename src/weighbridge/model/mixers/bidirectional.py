@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BidirectionalAttention:
     """Softmax attention without a cache, as in BERT (arXiv:1810.04805).
 

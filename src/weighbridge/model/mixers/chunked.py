@@ -3,13 +3,12 @@ positions; transformers, ``create_chunked_causal_mask``)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
 from weighbridge.model.mixers.full import sharing
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChunkedAttention:
     """Softmax attention inside chunks of ``chunk`` tokens; never more than one chunk is needed."""
 

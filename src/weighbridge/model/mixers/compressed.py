@@ -7,12 +7,11 @@ Keys and values are one tensor. A ratio of 4 (CSA) has an indexer that picks ent
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompressedAttention:
     """``heads`` queries over one KV head of ``head_dim``; ``index_dim`` is 0 without an indexer."""
 

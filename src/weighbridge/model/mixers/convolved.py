@@ -3,14 +3,13 @@ neighbouring tokens before they attend, and half of each value comes from the to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
 from weighbridge.model.mixers.full import sharing
 from weighbridge.model.mixers.recurrent import Convolution
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConvolvedAttention:
     """Attention over convolved queries and keys; ``kernel`` spans both convolutions together."""
 

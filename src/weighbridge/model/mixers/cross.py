@@ -3,13 +3,12 @@ values of the image's tokens, kept for the whole text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
 from weighbridge.model.mixers.full import sharing
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ImageCrossAttention:
     """Softmax attention over image tokens; without an image the layer keeps nothing."""
 

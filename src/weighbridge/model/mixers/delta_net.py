@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import Parameter
 from weighbridge.model.mixers.recurrent import Convolution, Recurrent
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GatedDeltaNet(Recurrent):
     """``value_heads`` states of ``key_dim`` × ``value_dim``; queries and keys: ``key_heads``."""
 

@@ -6,12 +6,11 @@ keys and values of both: one set per decoder token, one per encoder position, ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EncoderDecoderAttention:
     """Self-attention and cross-attention of one layer, both with ``heads`` of ``head_dim``."""
 

@@ -6,12 +6,11 @@ head; Ainslie et al., arXiv:2305.13245, for groups).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FullAttention:
     """Softmax attention over all earlier tokens with ``heads`` query and ``kv_heads`` KV heads."""
 

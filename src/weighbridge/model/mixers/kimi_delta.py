@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import Parameter
 from weighbridge.model.mixers.recurrent import Convolution, Recurrent
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KimiDeltaAttention(Recurrent):
     """``heads`` states of ``head_dim`` × ``head_dim``; q, k and v are convolved one by one."""
 

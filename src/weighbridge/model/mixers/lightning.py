@@ -3,13 +3,12 @@ arXiv:2401.04658; MiniMax-01, arXiv:2501.08313)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import Parameter, StateTensor
 from weighbridge.model.mixers.recurrent import Recurrent
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LightningAttention(Recurrent):
     """``heads`` states of ``head_dim`` × ``head_dim``, in the type of the values."""
 

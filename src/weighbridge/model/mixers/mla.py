@@ -6,12 +6,11 @@ all heads; engines that expand it keep ``heads × (nope + rope + v_dim)`` elemen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LatentAttention:
     """Attention over a compressed latent; ``nope``, ``rope`` and ``v_dim`` are per head."""
 

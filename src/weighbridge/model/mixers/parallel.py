@@ -3,13 +3,13 @@ arXiv:2507.22448), attention before Mamba (Zamba, arXiv:2405.16712)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 
 from weighbridge.model.facts import CacheStream, Mixer, Parameter, StateTensor
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Parallel:
     """The ``parts`` of a layer that all remember; what they hold adds up."""
 

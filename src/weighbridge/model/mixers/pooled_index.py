@@ -3,13 +3,12 @@ token leaves an index key, a gate for its pool and a mark that it is no padding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream
 from weighbridge.model.mixers.mla import LatentAttention
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PooledIndexAttention(LatentAttention):
     """Latent attention with an indexer of ``index_dim`` (``modeling_glm5_next.py``, 5.23.0)."""
 

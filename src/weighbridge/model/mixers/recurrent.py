@@ -8,12 +8,11 @@ llama.cpp keep one input less, so the geometry is stated beside the tensors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, StateTensor
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Convolution:
     """A causal depthwise convolution over the last ``kernel`` inputs of ``channels``."""
 

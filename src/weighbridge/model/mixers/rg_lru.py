@@ -3,13 +3,12 @@ arXiv:2402.19427)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import Parameter, StateTensor
 from weighbridge.model.mixers.recurrent import Convolution, Recurrent
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GatedLinearRecurrence(Recurrent):
     """A diagonal recurrence of ``width`` elements behind a convolution."""
 

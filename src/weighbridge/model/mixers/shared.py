@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SharedAttention:
     """Attention over the last earlier layer of the same kind; ``window`` is that layer's."""
 

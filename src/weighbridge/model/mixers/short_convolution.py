@@ -3,13 +3,12 @@ technical report, arXiv:2511.23404)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import Parameter
 from weighbridge.model.mixers.recurrent import Convolution, Recurrent
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShortConvolution(Recurrent):
     """A depthwise convolution over the last ``kernel`` inputs of ``channels``, gated twice."""
 

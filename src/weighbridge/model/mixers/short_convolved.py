@@ -5,13 +5,12 @@ modeling_inkling.py)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
 from weighbridge.model.mixers.full import sharing
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShortConvolvedAttention:
     """Attention whose convolutions of ``kernel`` taps span ``convolved`` channels together."""
 

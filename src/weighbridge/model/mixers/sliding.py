@@ -3,13 +3,12 @@ arXiv:2004.05150; Mistral 7B, arXiv:2310.06825)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream, Parameter, StateTensor
 from weighbridge.model.mixers.full import sharing
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SlidingAttention:
     """Softmax attention over the last ``window`` tokens; an engine may still keep them all."""
 

@@ -6,14 +6,13 @@ does the same beside grouped-query keys. All keys stay in the cache: what is sav
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import CacheStream
 from weighbridge.model.mixers.full import FullAttention, sharing
 from weighbridge.model.mixers.mla import LatentAttention
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SparseLatentAttention(LatentAttention):
     """Latent attention over indexed keys; ``index_dim`` is 0 where another layer's index serves."""
 
@@ -32,7 +31,7 @@ class SparseLatentAttention(LatentAttention):
         return (latent, CacheStream(self.index_dim, name="index")) if self.index_dim else (latent,)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SparseAttention(FullAttention):
     """Grouped-query attention over indexed keys, with index keys of ``index_dim`` elements."""
 
@@ -52,7 +51,7 @@ class SparseAttention(FullAttention):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SlidingLatentAttention(LatentAttention):
     """Latent attention over the last ``window`` tokens (dots3-note)."""
 

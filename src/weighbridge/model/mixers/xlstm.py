@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weighbridge.model.facts import Parameter, StateTensor
 from weighbridge.model.mixers.recurrent import Recurrent
+from weighbridge.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MatrixLSTM(Recurrent):
     """``heads`` memories of ``key_dim`` × ``value_dim`` with a normaliser and a maximum each."""
 
