@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from weighbridge.errors import FileFormatError, ModelReferenceError
-from weighbridge.model.bounded import label, quoted, read_json_object
+from weighbridge.model.bounded import label, quoted
 
 SINGLE_NAME = "model.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
@@ -60,11 +59,6 @@ class Index:
                 f"{where} lists {len(self.shards)} shards, of which {len(missing)} are missing, "
                 f"the first being {missing[0]}; download them again"
             )
-
-
-def read_index(path: Path) -> Index:
-    """The index at ``path``; FileFormatError where it is not one, or a shard's name is unsafe."""
-    return parse_index(read_json_object(path, MAX_INDEX_BYTES), label(path))
 
 
 def parse_index(content: dict[str, Any], where: str) -> Index:
