@@ -1,4 +1,4 @@
-"""The files of one model, wherever they lie: what a folder and a repository of the Hub both offer."""
+"""The files of one model, wherever they lie: what a folder and a repository both offer."""
 
 from __future__ import annotations
 

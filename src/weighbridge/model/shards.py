@@ -82,9 +82,14 @@ def parse_index(content: dict[str, Any], where: str) -> Index:
     return Index(weight_map, total if type(total) is int else None)
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether this is one file name, on POSIX and on Windows alike, that can be printed."""
+    return bool(_FILE_NAME.fullmatch(name)) and name.isprintable() and not set(name) <= {"."}
+
+
 def _check_name(name: str, where: str) -> None:
     """Refuse a shard that is not a plain file name on POSIX and on Windows alike."""
-    if not _FILE_NAME.fullmatch(name) or not name.isprintable() or set(name) <= {"."}:
+    if not is_plain_name(name):
         raise FileFormatError(
             f"{where} names the shard {quoted(name)}, where a plain file name in the same folder "
             "is right"
