@@ -40,7 +40,8 @@ class Checkpoint:
     """A checkpoint: its raw config, the header of each weight file, and all tensors.
 
     ``path`` is the folder or the file as it was named, None for one on the Hub; ``config`` is the
-    content of config.json, or None where there is none; ``other`` holds the quantization files beside it by file name.
+    content of config.json, or None where there is none; ``other`` holds the quantization files
+    beside it by file name.
     """
 
     path: Path | None

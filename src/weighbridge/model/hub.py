@@ -67,7 +67,7 @@ class Hub:
         self._deadline = time.monotonic() + limits.total_seconds
         self._read = 0
         self._lock = threading.Lock()
-        self._streams: dict[int, Any] = {}
+        self._streams: list[Any] = []
         self._over = False
 
     def whole(self, path: str, what: str, limit: int, size: int | None = None) -> bytes:
@@ -130,9 +130,9 @@ class Hub:
         return FileFormatError(f"{what}: {self.host} {problem}; nothing can be read from it so")
 
     def _stop(self) -> None:
-        """Shut the sockets that are in use, so that their threads wake and end."""
+        """Shut the sockets that were opened here, so that threads which wait on them end."""
         self._over = True
-        for stream in list(self._streams.values()):
+        for stream in self._streams:
             with contextlib.suppress(Exception):
                 stream.get_extra_info("socket").shutdown(2)
 
@@ -182,8 +182,6 @@ class Hub:
                 HubUnreachable(f"{self.host} cannot be reached ({kind}); check the network, or "
                                "give a local folder or a config.json")
             ) from None  # fmt: skip
-        finally:
-            self._streams.pop(threading.get_ident(), None)
         raise self._lie(what, f"redirects more than {MAX_REDIRECTS} times")
 
     @contextlib.contextmanager
@@ -201,9 +199,6 @@ class Hub:
             timeout=self._http.Timeout(seconds),
             extensions={"trace": self._watch(url)},
         ) as response:
-            stream = response.extensions.get("network_stream")
-            if stream is not None:
-                self._streams[threading.get_ident()] = stream
             yield response
 
     def _watch(self, url: str) -> Callable[[str, Mapping[str, Any]], None]:
@@ -220,7 +215,7 @@ class Hub:
                 direct = str(about.get("host", "")).strip("[]") == host
             if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
                 stream = about["return_value"]
-                self._streams[threading.get_ident()] = stream
+                self._streams.append(stream)
                 if direct and host != self.host and event.endswith("tcp.complete"):
                     peer = stream.get_extra_info("server_addr")
                     if peer and is_inner(str(peer[0]), strict=self.host in PUBLIC):
