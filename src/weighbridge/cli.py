@@ -322,8 +322,8 @@ def _card_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
 
 def _model_card(options: argparse.Namespace, no_card: HardwareError) -> int:
     """The facts of a model, where no card has the name but a model has."""
-    from weighbridge.model.load import load_model
     from weighbridge.model.catalog import close_names
+    from weighbridge.model.load import load_model
     from weighbridge.model.reference import MISSPELLING, looks_like_path, resolve
     from weighbridge.show.model_card import model_card, model_to_markdown, model_to_text
     from weighbridge.show.style import encodable

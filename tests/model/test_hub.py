@@ -184,6 +184,39 @@ def test_a_revision_is_pinned_to_its_commit(point) -> None:
         assert all(COMMIT in path for path, _ in hub.asked[1:])
 
 
+def test_an_adapter_on_the_hub_and_one_that_is_its_own_base(point) -> None:
+    from model.test_adapter import lora
+
+    def files(base: str) -> dict[str, bytes | Part]:
+        content = json.dumps({"base_model_name_or_path": base, "r": 16}).encode()
+        return {"adapter_config.json": content, "adapter_model.safetensors": lora(2)}
+
+    with serving(files("meta-llama/Llama-3.1-8B")) as hub:
+        point(hub)
+        model = load_model(REPO)
+        assert model.parameters == 8_030_261_248
+        assert model.adapters.total_bytes > 0
+        assert load_model(f"llama-3.1-8b+hf:{REPO}").adapters == model.adapters
+    with serving(files(REPO)) as hub:
+        point(hub)
+        with pytest.raises(InputError, match="is an adapter itself"):
+            load_model(REPO)
+        assert len(hub.asked) < 10
+
+
+def test_pickles_on_the_hub_are_not_downloaded(point) -> None:
+    files = {"config.json": json.dumps(CONFIG).encode(), "pytorch_model.bin": Part(b"", 10**12)}
+    with serving(files) as hub:
+        point(hub)
+        model = load_model(REPO)
+        assert "1,000,000,000,000 bytes) are never opened" in " ".join(model.notes)
+        assert not any("pytorch_model" in path for path, _ in hub.asked)
+    with serving({"model-q4_k_m.gguf": Part(b"", 10**9), "config.json": b"{}"}) as hub:
+        point(hub)
+        with pytest.raises(ModelReferenceError, match="holds GGUF files"):
+            load_model(REPO)
+
+
 # --- the cache of huggingface_hub
 
 

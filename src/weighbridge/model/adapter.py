@@ -18,7 +18,7 @@ from weighbridge.model.facts import Model
 from weighbridge.model.files import Files, Folder
 from weighbridge.model.load import load_model, load_row
 from weighbridge.model.local import ADAPTER_CONFIG
-from weighbridge.model.reference import HUB_PREFIX, parse_repo, resolve
+from weighbridge.model.reference import parse_repo, resolve
 from weighbridge.model.tensors import Tensor, TensorTable
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -45,6 +45,8 @@ def from_adapter(text: str, files: Files, base: Model | None = None) -> Model:
     content = files.read_json(ADAPTER_CONFIG, MAX_ADAPTER_CONFIG_BYTES)
     table, source, basis = _tensors(files)
     model = base if base is not None else _base(content, files.place(ADAPTER_CONFIG))
+    if isinstance(model, AdaptedModel):
+        raise ModelReferenceError(f"{model.id} has an adapter already, and one is what is modelled")
     whole = {each.name: getattr(model, each.name) for each in fields(model)}
     kind, rank = content.get("peft_type", "LoRA"), content.get("r")
     said = (
@@ -96,9 +98,12 @@ def _base(content: dict[str, Any], where: str) -> Model:
         )
     revision = content.get("revision")
     pinned = f"{repo.id}@{revision}" if isinstance(revision, str) and revision else repo.id
-    if parse_repo(pinned) is None:
+    asked = parse_repo(pinned)
+    if asked is None:
         raise ConfigError(f"{where}: revision = {quoted(revision)} is no revision of the Hub")
-    return load_model(HUB_PREFIX + pinned)
+    from weighbridge.model.remote import from_hub
+
+    return from_hub(pinned, asked, adapters=False)
 
 
 def _tensors(files: Files) -> tuple[TensorTable, str, str]:

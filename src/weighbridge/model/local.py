@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from weighbridge.errors import ConfigError, UnknownArchitecture
+from weighbridge.errors import ConfigError, ModelReferenceError, UnknownArchitecture
 from weighbridge.model.bounded import is_folder
 from weighbridge.model.checkpoint import (
     CONFIG_NAME,
@@ -40,15 +40,19 @@ def from_checkpoint(text: str, path: str) -> Model:
     return of_checkpoint(text, read_checkpoint(folder), "")
 
 
-def from_files(text: str, files: Files) -> Model:
+def from_files(text: str, files: Files, *, adapters: bool = True) -> Model:
     """The facts of a model's files, in a folder or on the Hub.
 
     Files that hold a config.json and no weights at all are read as that config; an adapter adds
-    to its base; weights that are never opened count with their size.
+    to its base, unless it was to be a base itself; weights that are never opened count with their
+    size.
     """
     names = files.names()
     if ADAPTER_CONFIG in names and not names & {SINGLE_NAME, INDEX_NAME}:
         from weighbridge.model.adapter import from_adapter
+
+        if not adapters:
+            raise ModelReferenceError(f"{files.where} is an adapter itself, where a base is needed")
 
         return from_adapter(text, files)
     if CONFIG_NAME in names and not any(name.endswith(WEIGHT_FILES) for name in names):

@@ -19,12 +19,11 @@ MISSPELLING = 0.8
 HUB_PREFIX = "hf:"
 # huggingface_hub, utils/_validators.py: at most 96 characters, no -- and no .., no dot or dash at
 # either end; a revision is a branch, a tag, refs/pr/N or a commit.
-_REPO = re.compile(
+_REPO = (
     r"(?=.{1,96}$)(?!.*(?:--|\.\.))(?!.*\.git$)[A-Za-z0-9_](?:[\w.-]*\w)?"
-    r"(?:/[A-Za-z0-9_](?:[\w.-]*\w)?)?",
-    re.ASCII,
+    r"(?:/[A-Za-z0-9_](?:[\w.-]*\w)?)?"
 )
-_REVISION = re.compile(r"(?=.{1,200}$)(?!.*\.\.)\w[\w.-]*(?:/\w[\w.-]*)*", re.ASCII)
+_REVISION = r"(?=.{1,200}$)(?!.*\.\.)\w[\w.-]*(?:/\w[\w.-]*)*"
 
 
 class Repo(NamedTuple):
@@ -89,7 +88,10 @@ def parse_repo(text: str) -> Repo | None:
     >>> parse_repo("../models/Qwen3-8B")
     """
     name, at, revision = text.partition("@")
-    if not _REPO.fullmatch(name) or (at and not _REVISION.fullmatch(revision)):
+    # Compiled only where they are asked for: most names are answered before.
+    if not re.fullmatch(_REPO, name, re.ASCII):
+        return None
+    if at and not re.fullmatch(_REVISION, revision, re.ASCII):
         return None
     return Repo(name, revision or "main")
 

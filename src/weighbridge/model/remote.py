@@ -17,19 +17,21 @@ from weighbridge.model.local import from_files
 from weighbridge.model.reference import Repo
 
 
-def from_hub(text: str, repo: Repo, limits: Limits = LIMITS) -> Model:
+def from_hub(text: str, repo: Repo, limits: Limits = LIMITS, *, adapters: bool = True) -> Model:
     """The facts of a repository: its config, and its headers by reads of a few bytes.
 
-    Without a network the cache of huggingface_hub answers, where it holds the files.
+    Without a network the cache of huggingface_hub answers, where it holds the files. ``adapters``
+    says whether it may be an adapter.
     """
     files, note = repository_files(repo, limits)
     try:
-        model = from_files(text, files)
+        model = from_files(text, files, adapters=adapters)
     except HubUnreachable as unreachable:
         folder = cached_folder(Hub(limits, repo.id).cache, *repo)
         if folder is None:
             raise
-        model, note = from_files(text, Folder(folder)), _cached(folder, str(unreachable))
+        model = from_files(text, Folder(folder), adapters=adapters)
+        note = _cached(folder, str(unreachable))
     return replace(model, notes=(note, *model.notes)) if note else model
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from weighbridge.errors import ConfigError, UnknownArchitecture
 from weighbridge.model.config import Config
 from weighbridge.model.facts import Model, Parameter
-from weighbridge.model.families.decoder import decoder
+from weighbridge.model.families.decoder import architecture_of, decoder
 from weighbridge.model.families.parts import Shape, grouped_query_attention, linear
 from weighbridge.model.feed_forward import Dense
 from weighbridge.model.tensors import TensorTable
@@ -30,7 +30,7 @@ _WORDS = re.compile(
     r"(?:^|[^a-z0-9])(?:experts?|moe|router|routed|states?|ssm|mamba|recurrent|rnn|lstm|rwkv|retention"
     r"|conv|conv1d|linear|delta|kda|gla|hyena|latent|lora|rank|cross|encoder|decoder|hybrid|mla"
     r"|vision|audio|image|speech|diffusion|indexer|index|mtp|nextn|topk|altup|laurel|memory"
-    r"|compress|compression|shared|pattern|sparse)(?:$|[^a-z0-9])"
+    r"|compress|compression|shared|pattern|sparse|lru|gru|fourier|wkv)(?:$|[^a-z0-9])"
 )
 _HARMLESS = frozenset({
     "output_hidden_states", "is_decoder", "linear_bias", "bos_token_index", "pad_token_index",
@@ -38,6 +38,8 @@ _HARMLESS = frozenset({
 })  # fmt: skip
 _UNREAD = ("quantization_config", "rope_scaling", "rope_parameters", "task_specific_params",
            "id2label", "label2id", "generation_config", "auto_map")  # fmt: skip
+_KINDS = re.compile("layer|block|type|kind|mixer")
+_DECODERS = ("ForCausalLM", "LMHeadModel", "Model")
 _PLAIN_LAYERS = re.compile(r"(full|sliding|global|local|chunked|self)?_?attention|attn|dense|mlp")
 _LAYER = re.compile(r"^((?:.*?\.)?(?:layers|layer|blocks|block|h)\.)(\d{1,5})\.")
 DIFFERENT = 0.001
@@ -57,10 +59,8 @@ def read_unknown(config: Config, stored: TensorTable | None = None) -> Model:
     another structure or does not state the numbers.
     """
     kind = str(config.raw.get("model_type"))[:60]
-    missing = [key for key in FIELDS if config.raw.get(key) is None]
-    odd = next(_foreign(config.raw), None)
-    if missing or odd:
-        why = f"it states no {missing[0]}" if missing else f"{odd} speaks of another structure"
+    why = _why_not(config)
+    if why is not None:
         raise UnknownArchitecture(
             f"{config.where}: no family reads model_type {kind!r}, and it is not guessed because "
             f"{why}; give a bare size such as 7B, or add a family"
@@ -71,14 +71,17 @@ def read_unknown(config: Config, stored: TensorTable | None = None) -> Model:
     if stored is not None and "quantization_config" not in config.raw:
         middle = min(guesses, key=lambda each: abs(each.model.parameters - stored.elements))
         notes.append(_mismatch(middle, stored.elements))
-    counts = [each.model.parameters for each in guesses]
-    model = middle.model
+        counts = [stored.elements]
+        model = _with_rest(middle.model, stored.elements)
+    else:
+        counts = [each.model.parameters for each in guesses]
+        model = middle.model
     return replace(
         model,
         family="assumed",
         architecture=model.architecture or f"{kind} (unknown)",
         basis="assumed",
-        rounding=max(max(counts) - model.parameters, model.parameters - min(counts)),
+        rounding=max(abs(count - model.parameters) for count in counts),
         quantization=_quantization(config),
         layer_prefix=_prefix(stored) or model.layer_prefix,
         answers=dict(config.answers),
@@ -86,15 +89,46 @@ def read_unknown(config: Config, stored: TensorTable | None = None) -> Model:
     )
 
 
+def _with_rest(model: Model, elements: int) -> Model:
+    """The shape with what the files hold beyond it, so that nothing of them is lost."""
+    rest = elements - model.parameters
+    if rest <= 0:
+        return model
+    more = Parameter("everything else (from the headers)", (1, rest), "linear")
+    return replace(model, outer=(*model.outer, more))
+
+
+def _why_not(config: Config) -> str | None:
+    """Why this is not read as Llama's shape; None where it is."""
+    missing = [key for key in FIELDS if config.raw.get(key) is None]
+    if missing:
+        return f"it states no {missing[0]}"
+    odd = next(_foreign(config.raw), None)
+    if odd is not None:
+        return f"{odd} speaks of another structure"
+    architecture = architecture_of(config)
+    if architecture and not architecture.endswith(_DECODERS):
+        return f"its architecture {architecture} is no decoder"
+    return None
+
+
 def _guesses(config: Config) -> list[_Guess]:
-    """Llama's shape first, then what else the same fields may mean: plain, tied, with biases."""
+    """Llama's shape first, then what else the same fields may mean.
+
+    A plain feed-forward, one of half the width (Qwen's first models halve the key), a tied head,
+    biases.
+    """
     shape = Shape(config)
     width = config.integer("feed-forward width", "intermediate_size")
     if shape.hidden * width * shape.layers > 10**15:
         raise ConfigError(f"{config.where}: hidden_size × intermediate_size is more than can be")
     tied = config.raw.get("tie_word_embeddings")
     found = []
-    for plain in (False, True):
+    for name, plain, wide in (
+        ("gated", False, width),
+        ("plain", True, width),
+        ("gated of half the width", False, max(width // 2, 1)),
+    ):
         for tie in (bool(tied),) if isinstance(tied, bool) else (False, True):
             for bias in (False, True):
                 section = Config({**config.raw, "tie_word_embeddings": tie}, config.where,
@@ -103,11 +137,10 @@ def _guesses(config: Config) -> list[_Guess]:
                     section,
                     shape,
                     mixers={None: grouped_query_attention(shape, bias=bias, out_bias=bias)},
-                    feed_forward=_feed_forward(shape.hidden, width, plain=plain, bias=bias),
+                    feed_forward=_feed_forward(shape.hidden, wide, plain=plain, bias=bias),
                 )
-                words = ("plain" if plain else "gated", "tied head" if tie else "head of its own")
-                name = ", ".join((*words, "biases") if bias else words)
-                found.append(_Guess(model, name))
+                words = [name, "tied head" if tie else "head of its own", *["biases"] * bias]
+                found.append(_Guess(model, ", ".join(words)))
     return found
 
 
@@ -124,19 +157,20 @@ def _foreign(section: Mapping[str, Any], at: str = "", depth: int = 0) -> Iterat
     for key, value in section.items():
         if key in _UNREAD or key in _HARMLESS or not value:
             continue
-        if isinstance(value, Mapping):
+        if _WORDS.search(key.lower().replace("_", "-")) or _names_other_layers(key, value):
+            yield f"{at}{key}"[:100]
+        elif isinstance(value, Mapping):
             if key.endswith("_config") or "hidden_size" in value or depth > 3:
                 yield f"the section {at}{key}"[:100]
             yield from _foreign(value, f"{at}{key}.", depth + 1)
-        elif _WORDS.search(key.lower().replace("_", "-")) or _names_other_layers(key, value):
-            yield f"{at}{key}"[:100]
 
 
 def _names_other_layers(key: str, value: Any) -> bool:
     """Whether this is a list of layers, such as ``layer_types``, with others than attention."""
-    return (
+    return bool(
         isinstance(value, list)
-        and "layer" in key
+        and _KINDS.search(key.lower())
+        and any(isinstance(kind, str) for kind in value)
         and not all(isinstance(kind, str) and _PLAIN_LAYERS.fullmatch(kind) for kind in value)
     )
 
