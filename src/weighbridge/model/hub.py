@@ -63,7 +63,12 @@ class Hub:
             raise HubError("HF_ENDPOINT is no http(s) URL, such as https://huggingface.co")
         self._http = httpx2
         self._session = get_session
-        self._token = None if self.offline else get_token()
+        self._token = None
+        if not self.offline and not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
+            try:
+                self._token = get_token()
+            except Exception:
+                raise HubError("the token of the Hub cannot be read; set HF_TOKEN") from None
         self._deadline = time.monotonic() + limits.total_seconds
         self._read = 0
         self._lock = threading.Lock()
@@ -127,7 +132,7 @@ class Hub:
         return HubUnreachable(f"{self.host} took too long to answer; try again later")
 
     def _lie(self, what: str, problem: str) -> FileFormatError:
-        return FileFormatError(f"{what}: {self.host} {problem}; nothing can be read from it so")
+        return FileFormatError(f"{what}: {self.host} {problem}, so that nothing can be read")
 
     def _stop(self) -> None:
         """Shut the sockets that were opened here, so that threads which wait on them end."""
@@ -177,11 +182,11 @@ class Hub:
         except http.TimeoutException:
             raise self._too_slow() from None
         except (http.HTTPError, http.InvalidURL, OSError) as error:
-            kind = type(error).__name__
-            raise _Again(
-                HubUnreachable(f"{self.host} cannot be reached ({kind}); check the network, or "
-                               "give a local folder or a config.json")
-            ) from None  # fmt: skip
+            gone = HubUnreachable(
+                f"{self.host} cannot be reached ({type(error).__name__}); check the network, or "
+                "give a local folder or a config.json"
+            )
+            raise (gone if isinstance(error, http.ConnectError) else _Again(gone)) from None
         raise self._lie(what, f"redirects more than {MAX_REDIRECTS} times")
 
     @contextlib.contextmanager

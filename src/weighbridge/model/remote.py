@@ -41,7 +41,7 @@ def repository_files(repo: Repo, limits: Limits = LIMITS) -> tuple[Files, str]:
         return _open(repo, limits)
     except (HubError, ModelReferenceError) as error:
         close = catalog.close_names(repo.id)
-        hint = f"; the catalogue has {' and '.join(close)}" if close else ""
+        hint = f"; the catalogue has {', '.join(close)}" if close else ""
         raise type(error)(f"{error}{hint}") from None
 
 
