@@ -418,3 +418,40 @@ def test_the_command_honours_the_environment(tmp_path: Path) -> None:
             assert bad.stderr.count("\n") == 1
             assert "Traceback" not in bad.stderr
             assert TOKEN not in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "peer", "refused"),
+    [
+        ("cdn.example", "10.0.0.1", True),
+        ("cdn.example", "169.254.169.254", True),
+        ("cdn.example", "::ffff:127.0.0.1", True),
+        ("cdn.example", "8.8.8.8", False),
+        ("proxy.corp", "10.0.0.1", False),
+    ],
+    ids=["private", "metadata", "mapped", "public", "proxy"],
+)
+def test_the_address_behind_a_redirect_is_looked_at_before_a_word(
+    monkeypatch: pytest.MonkeyPatch, asked: str, peer: str, refused: bool
+) -> None:
+    """A public name may lead to an inner address; through the user's proxy it is the proxy's."""
+    from weighbridge.model.hub import Hub
+
+    class Stream:
+        closed = False
+
+        def get_extra_info(self, name: str) -> tuple[str, int]:
+            return peer, 443
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(constants, "ENDPOINT", "https://huggingface.co")
+    trace, stream = Hub()._watch("https://cdn.example/file"), Stream()
+    trace("connection.connect_tcp.started", {"host": asked})
+    if refused:
+        with pytest.raises(InputError, match="inside this network"):
+            trace("connection.connect_tcp.complete", {"return_value": stream})
+    else:
+        trace("connection.connect_tcp.complete", {"return_value": stream})
+    assert stream.closed == refused
