@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import weighbridge as wb
 from weighbridge.errors import InputError, RequestError
-from weighbridge.formats import FORMATS
+from weighbridge.formats import find_format
 from weighbridge.model import catalog
 from weighbridge.request import make_request, settle_tokens
 
@@ -49,9 +49,17 @@ def test_weights_are_exact() -> None:
     assert wb.plan("gpt-oss-20b").term("weights") == 13_761_264_768
 
 
+# Their quantization differs from layer to layer in a file that config.json does not carry.
+MIXED = {"nvidia/Qwen3.6-27B-NVFP4", "nvidia/Qwen3.6-35B-A3B-NVFP4"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_of_the_catalogue_can_be_planned(name: str) -> None:
-    plan = wb.plan(name, context=512, on="h100")
+    options = {"weights": "nvfp4"} if name in MIXED else {}
+    if name in MIXED:
+        with pytest.raises(InputError, match="name the format with --weights"):
+            wb.plan(name)
+    plan = wb.plan(name, context=512, on="h100", **options)
     assert plan.total > 0
     for device in plan.devices:
         assert device.total == sum(term.bytes for term in device.terms)
@@ -77,17 +85,22 @@ def test_more_tokens_or_sequences_never_take_less(
     assert small.total <= wb.plan(name, context=context, concurrency=batch + extra).total
 
 
-@given(name=st.sampled_from(SOME), formats=st.tuples(*[st.sampled_from(FORMATS)] * 2))
+LINEAR = [find_format(name) for name in ("fp32", "bf16", "fp16", "fp8", "fp8-block", "int8", "nf4",
+          "nf4-dq", "int4-g128", "int4-g32", "gptq-int8", "gptq-int4", "nvfp4")]  # fmt: skip
+
+
+@given(name=st.sampled_from(SOME), formats=st.tuples(*[st.sampled_from(LINEAR)] * 2))
 @settings(max_examples=60, deadline=None)
 def test_more_bits_never_take_less(name: str, formats: tuple[object, object]) -> None:
     less, more = sorted(formats, key=lambda each: each.bits_per_weight)  # type: ignore[attr-defined]
-    if less.touches != more.touches or less.rest_bits != more.rest_bits:  # type: ignore[attr-defined]
+    close = less.bits_per_weight * 1.15 > more.bits_per_weight  # type: ignore[attr-defined]
+    if close or less.touches != more.touches or less.rest_bits != more.rest_bits:  # type: ignore[attr-defined]
         return
     small, large = (
         wb.plan(name, weights=each.name).term("weights")  # type: ignore[attr-defined]
         for each in (less, more)
     )
-    assert small <= large * 1.005  # rows that are no multiple of a block are padded
+    assert small <= large
 
 
 @given(name=st.sampled_from(SOME), count=st.integers(1, 8), context=st.integers(16, 4096))
@@ -234,3 +247,14 @@ def test_public_names_resolve_lazily() -> None:
         "[getattr(wb, name) for name in wb.__all__]"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_every_field_of_a_request_has_its_row() -> None:
+    from weighbridge import request
+
+    assert [option.name for option in request.DEPLOYMENT] == [*request.Deployment._fields]
+    assert [option.name for option in request.WORKLOAD] == [*request.Workload._fields]
+    assert set(request.ALIASES.values()) <= {
+        *request.Deployment._fields,
+        *request.Workload._fields,
+    }

@@ -11,16 +11,16 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from functools import partial
 from typing import Any, NoReturn
 
 from weighbridge._version import __version__
 from weighbridge.errors import HardwareError, InputError, ModelReferenceError, UnitError
-from weighbridge.request import Deployment, Workload
+from weighbridge.request import DEPLOYMENT, WORKLOAD, Deployment, Option, Workload
 from weighbridge.units import parse_count
 
 SUMMARY = "How much GPU memory a language model takes, before you load it."
+KNOWN = "a name, a folder, a config.json, a GGUF file, org/name or a size"
 COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
     "sweep": "totals over contexts and concurrencies",
@@ -88,8 +88,8 @@ def _help() -> str:
     return (
         f"weigh {__version__}. {SUMMARY}\n\n"
         "usage: weigh MODEL [--on CARD] [options]\n       weigh COMMAND …\n\n"
-        "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json, a repository of the\n"
-        "Hub (org/name, hf:org/name@revision), BASE+ADAPTER, or a size (7B).\n\n"
+        "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json, a GGUF file, a\n"
+        "repository of the Hub (org/name, hf:org/name@revision), BASE+ADAPTER, or a size (7B).\n\n"
         f"commands:\n{commands}\n\n"
         "examples:\n"
         "  weigh llama-3.1-8b --on rtx-4090\n"
@@ -110,28 +110,31 @@ def _format_of(options: argparse.Namespace) -> str:
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "model", metavar="MODEL", help="a name, a folder, a config.json, org/name or a size"
+    parser.add_argument("model", metavar="MODEL", help=KNOWN)
+    for title, options, defaults in (
+        ("deployment", DEPLOYMENT, Deployment()),
+        ("workload", WORKLOAD, Workload()),
+    ):
+        group = parser.add_argument_group(title)
+        for option in options:
+            _add_option(group, option, getattr(defaults, option.name))
+
+
+def _add_option(group: Any, option: Option, default: object) -> None:
+    flag = "--" + option.name.replace("_", "-")
+    extra: dict[str, Any] = {"type": _count(flag, *option.aliases)} if option.counts else {}
+    if option.name == "on":
+        extra["action"] = "append"
+    shown = "" if default is None else f" (default {default})"
+    group.add_argument(
+        flag,
+        *option.aliases,
+        dest=option.name,
+        default=None,
+        metavar=option.metavar,
+        help=option.help + shown,
+        **extra,
     )
-    for part in (Deployment, Workload):
-        group = parser.add_argument_group(part.__name__.lower())
-        for each in fields(part):
-            flag = "--" + each.name.replace("_", "-")
-            extra: dict[str, Any] = {}
-            if each.metadata["parse"] == "count":
-                extra["type"] = _count(flag, *each.metadata["aliases"])
-            if each.name == "on":
-                extra["action"] = "append"
-            shown = "" if each.default is None else f" (default {each.default})"
-            group.add_argument(
-                flag,
-                *each.metadata["aliases"],
-                dest=each.name,
-                default=None,
-                metavar=each.metadata["metavar"],
-                help=each.metadata["help"] + shown,
-                **extra,
-            )
 
 
 def _count(*flags: str) -> Callable[[str], int]:
@@ -144,7 +147,7 @@ def _count(*flags: str) -> Callable[[str], int]:
 
 
 def _request_options(options: argparse.Namespace) -> dict[str, Any]:
-    names = [each.name for part in (Deployment, Workload) for each in fields(part)]
+    names = (*Deployment._fields, *Workload._fields)
     given = {name: getattr(options, name, None) for name in names}
     if given["on"] is not None:
         given["on"] = ",".join(given["on"])

@@ -1,13 +1,12 @@
-"""What is asked: frozen dataclasses shared by the command line, Python, the API and MCP.
+"""What is asked: plain frozen records shared by the command line, Python, the API and MCP.
 
-Every field carries, in its metadata, the flag that sets it on the command line, its aliases and
-its help, so that one definition serves all of them.
+Each option is one row of a table beside its record: the flags that set it, how its text is read,
+what it may be, and its help. The command line is built from the rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from weighbridge.errors import RequestError
@@ -15,88 +14,63 @@ from weighbridge.units import parse_count
 
 ATTENTION = ("auto", "eager", "sdpa", "flash_attention_2")
 CACHES = ("dynamic", "static", "offloaded")
-LARGEST_COUNT = 10**9
 CACHE_DTYPES = ("auto", "fp32", "bf16", "fp16", "fp8")
+LARGEST_COUNT = 10**9
+DEFAULT_CONTEXT = 8192
 
 
-def option(
-    default: Any,
-    help: str,
-    *aliases: str,
-    parse: str = "text",
-    choices: tuple[str, ...] = (),
-    metavar: str = "",
-) -> Any:
-    """A request field: its default, its help, further flags, and how its text is read."""
-    return field(
-        default=default,
-        metadata={
-            "help": help,
-            "aliases": aliases,
-            "parse": parse,
-            "choices": choices,
-            "metavar": metavar,
-        },
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(NamedTuple):
     """How the model is to run: hardware, engine, formats."""
 
-    on: str | None = option(
-        None, "card or machine: rtx-4090, 2xH100, H100:2, 24GiB", metavar="CARD"
-    )
-    engine: str = option(
-        "transformers", "engine, with its version: transformers==5.23.0", metavar="NAME[==VERSION]"
-    )
-    weights: str = option(
-        "auto",
-        "format of the weights: bf16, fp8, int8, nf4, nf4-dq, …",
-        "--dtype",
-        metavar="FORMAT",
-    )
-    kv_cache_dtype: str = option(
-        "auto", "type of the KV cache", choices=CACHE_DTYPES, metavar="TYPE"
-    )
-    attn_implementation: str = option(
-        "auto",
-        "attention kernel: eager, sdpa, flash_attention_2",
-        choices=ATTENTION,
-        metavar="NAME",
-    )
-    cache_implementation: str = option(
-        "dynamic",
-        "how the cache grows: dynamic, static, offloaded",
-        choices=CACHES,
-        metavar="NAME",
-    )
-    max_model_len: int | None = option(
-        None,
-        "tokens a sequence holds, prompt and output together",
-        "--context",
-        parse="count",
-        metavar="TOKENS",
-    )
+    on: str | None = None
+    engine: str = "transformers"
+    weights: str = "auto"
+    kv_cache_dtype: str = "auto"
+    attn_implementation: str = "auto"
+    cache_implementation: str = "dynamic"
+    max_model_len: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(NamedTuple):
     """What is asked of it: tokens in, tokens out, sequences at once."""
 
-    input_tokens: int | None = option(
-        None, "tokens of the prompt", "--isl", parse="count", metavar="TOKENS"
-    )
-    output_tokens: int | None = option(
-        None, "tokens to generate", "--osl", parse="count", metavar="TOKENS"
-    )
-    concurrency: int = option(
-        1, "sequences at once", "--batch", "--max-num-seqs", parse="count", metavar="N"
-    )
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    concurrency: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Option(NamedTuple):
+    """One field of a record as the command line takes it; ``counts`` says that it is a count."""
+
+    name: str
+    help: str
+    metavar: str
+    aliases: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    counts: bool = False
+
+
+DEPLOYMENT = (
+    Option("on", "card or machine: rtx-4090, 2xH100, H100:2, 24GiB", "CARD"),
+    Option("engine", "engine, with its version: transformers==5.23.0", "NAME[==VERSION]"),
+    Option("weights", "format of the weights: bf16, fp8, int8, nf4, nf4-dq, …", "FORMAT",
+           ("--dtype",)),
+    Option("kv_cache_dtype", "type of the KV cache", "TYPE", choices=CACHE_DTYPES),
+    Option("attn_implementation", "attention kernel: eager, sdpa, flash_attention_2", "NAME",
+           choices=ATTENTION),
+    Option("cache_implementation", "how the cache grows: dynamic, static, offloaded", "NAME",
+           choices=CACHES),
+    Option("max_model_len", "tokens a sequence holds, prompt and output together", "TOKENS",
+           ("--context",), counts=True),
+)  # fmt: skip
+WORKLOAD = (
+    Option("input_tokens", "tokens of the prompt", "TOKENS", ("--isl",), counts=True),
+    Option("output_tokens", "tokens to generate", "TOKENS", ("--osl",), counts=True),
+    Option("concurrency", "sequences at once", "N", ("--batch", "--max-num-seqs"), counts=True),
+)
+
+
+class Request(NamedTuple):
     """A model, how it runs, and what is asked of it."""
 
     model: str
@@ -105,10 +79,7 @@ class Request:
 
     def to_dict(self) -> dict[str, Any]:
         """Every option by its name."""
-        flat: dict[str, Any] = {"model": self.model}
-        for part in (self.deployment, self.workload):
-            flat |= {each.name: getattr(part, each.name) for each in fields(part)}
-        return flat
+        return {"model": self.model, **self.deployment._asdict(), **self.workload._asdict()}
 
 
 ALIASES = {
@@ -129,37 +100,40 @@ def make_request(model: str, options: Mapping[str, Any]) -> Request:
     """
     if not isinstance(model, str):
         raise RequestError(f"the model is a name or a path, not {type(model).__name__}")
-    parts: dict[type, dict[str, Any]] = {Deployment: {}, Workload: {}}
-    known = {each.name: (part, each) for part in parts for each in fields(part)}
-    for given, value in options.items():
-        name = ALIASES.get(given, given)
-        if name not in known:
+    rows = {option.name: option for option in (*DEPLOYMENT, *WORKLOAD)}
+    given: dict[str, Any] = {}
+    for key, value in options.items():
+        name = ALIASES.get(key, key)
+        if name not in rows:
             from difflib import get_close_matches
 
-            close = get_close_matches(name, [*known, *ALIASES], n=1)
+            close = get_close_matches(name, [*rows, *ALIASES], n=1)
             hint = f"; did you mean {close[0]}" if close else ""
-            raise RequestError(f"there is no option {given!r}{hint}")
-        part, definition = known[name]
-        if value is not None and name in parts[part]:
-            raise RequestError(f"{given} and another name of {name} are both given")
+            raise RequestError(f"there is no option {key!r}{hint}")
+        if value is not None and name in given:
+            raise RequestError(f"{key} and another name of {name} are both given")
         if value is not None:
-            parts[part][name] = _checked(name, value, definition.metadata)
-    workload = Workload(**parts[Workload])
-    if workload.concurrency < 1:
+            given[name] = _checked(rows[name], value)
+    deployment = {name: value for name, value in given.items() if name in Deployment._fields}
+    workload = {name: value for name, value in given.items() if name in Workload._fields}
+    request = Request(model, Deployment(**deployment), Workload(**workload))
+    if request.workload.concurrency < 1:
         raise RequestError("concurrency is 0; at least one sequence runs at once")
-    return Request(model, Deployment(**parts[Deployment]), workload)
+    return request
 
 
-def _checked(name: str, value: Any, metadata: Mapping[str, Any]) -> Any:
-    if metadata["parse"] == "count":
-        count = parse_count(value, name)
+def _checked(option: Option, value: Any) -> Any:
+    if option.counts:
+        count = parse_count(value, option.name)
         if count > LARGEST_COUNT:
-            raise RequestError(f"{name} {count:,} is more than {LARGEST_COUNT:,}, which none holds")
+            raise RequestError(
+                f"{option.name} {count:,} is more than {LARGEST_COUNT:,}, which none holds"
+            )
         return count
     if not isinstance(value, str):
-        raise RequestError(f"{name} is a text, not {type(value).__name__}")
-    if metadata["choices"] and value not in metadata["choices"]:
-        raise RequestError(f"{name} {value!r} is not one of {', '.join(metadata['choices'])}")
+        raise RequestError(f"{option.name} is a text, not {type(value).__name__}")
+    if option.choices and value not in option.choices:
+        raise RequestError(f"{option.name} {value!r} is not one of {', '.join(option.choices)}")
     return value
 
 
@@ -232,6 +206,3 @@ def _from_context(
             f"output_tokens {output:,} leave no room for a prompt in {context:,} tokens"
         )
     return Tokens(context - output, output, tuple(notes))
-
-
-DEFAULT_CONTEXT = 8192

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from weighbridge.engine import CacheFacts, Engine
 from weighbridge.hardware.card import Card
@@ -45,8 +45,7 @@ CARD = Card(
     visible_high=24_563 * MIB,
     visible_source="by hand",
 )
-SMALL = replace(
-    CARD,
+SMALL = CARD._replace(
     id="card-12",
     name="Card 12",
     marketed_memory=12 * GIB,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -23,7 +22,7 @@ RENDERINGS = {"html": plan_to_html, "svg": plan_to_svg, "markdown": plan_to_mark
 
 
 def _hostile() -> Plan:
-    cards = device(card=replace(CARD, name=NAME, visible_source=NAME))
+    cards = device(card=CARD._replace(name=NAME, visible_source=NAME))
     remedies = (Remedy(NAME, NAME, 1, NAME),)
     return plan((cards,), Verdict(False, True, NAME, remedies), model(NAME), (NAME,))
 

@@ -95,7 +95,7 @@ def test_no_card_asks_for_one_and_shows_no_limit() -> None:
 
 def test_the_context_is_named_after_the_maker() -> None:
     assert "CUDA context" in plan_to_text(plan(), width=100)
-    other = plan((device(card=replace(CARD, vendor="AMD")),))
+    other = plan((device(card=CARD._replace(vendor="AMD")),))
     assert "device context" in plan_to_text(other, width=100)
 
 
@@ -127,7 +127,7 @@ def test_a_hostile_name_cannot_command_the_terminal() -> None:
 def _hostile() -> Plan:
     name = "evil\x1b]0;title\x07\x1b[2J\u202egnp.exe|<script>alert(1)</script>\n模型" * 3
     shown = replace(model(name), answers={name: name}, source=name)
-    hostile = device(card=replace(CARD, name=name, visible_source=name))
+    hostile = device(card=CARD._replace(name=name, visible_source=name))
     return plan((hostile,), Verdict(True, True, name), shown, (name,))
 
 

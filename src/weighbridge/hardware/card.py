@@ -26,8 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighbridge.hardware.usable import Usable, usable_memory
 from weighbridge.units import GB, TB, parse_size
@@ -37,8 +36,7 @@ _PCIE_LANE = {1: 250e6, 2: 500e6, 3: 8e9 * 128 / 130 / 8, 4: 16e9 * 128 / 130 / 
 _PCIE_LANE |= {5: 32e9 * 128 / 130 / 8, 6: 64e9 * 242 / 256 / 8}
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """An accelerator: memory in bytes, speeds in bytes/s and FLOP/s; None is "not known".
 
     ``link_bandwidth`` counts both directions of all links of one card; ``pcie_bandwidth`` one.

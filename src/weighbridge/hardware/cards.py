@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from os.path import dirname, join
 from typing import Any, NamedTuple
@@ -140,8 +139,7 @@ def with_memory(card: Card, size: int) -> Card:
     """``card`` with ``size`` bytes of memory; totals measured at another size are dropped."""
     if size == card.marketed_memory:
         return card
-    return replace(
-        card,
+    return card._replace(
         id=f"{card.id}-{size // GIB}gb",
         name=f"{card.name}, {size // GIB} GB",
         marketed_memory=size,

@@ -81,21 +81,20 @@ class Gpu:
         total, known = self.total_bytes, card.driver_total_bytes
         if total is None or (known is not None and abs(total - known) <= 64 * MIB):
             return card
-        cleared = replace(card, visible_bytes=None, visible_low=None, visible_high=None)
+        cleared = card._replace(visible_bytes=None, visible_low=None, visible_high=None)
         if card.vendor == "AMD":
             source = f"total of {self.seen_by} on this machine"
-            return replace(
-                cleared, driver_total_bytes=total, visible_bytes=total, visible_source=source
+            return cleared._replace(
+                driver_total_bytes=total, visible_bytes=total, visible_source=source
             )
-        return replace(cleared, driver_total_bytes=total, visible_source=None)
+        return cleared._replace(driver_total_bytes=total, visible_source=None)
 
     def _with_limit(self, card: Card) -> Card:
         if card.vendor == "Apple" and self.total_bytes is not None:
             card = with_memory(card, self.total_bytes)
         if self.limit_bytes is None:
             return card
-        return replace(
-            card,
+        return card._replace(
             visible_bytes=self.limit_bytes,
             visible_low=self.limit_bytes,
             visible_high=self.limit_bytes,

@@ -70,7 +70,7 @@ def card_to_dict(card: Card) -> dict[str, Any]:
     usable = card.usable
     fields = {
         name: list(value) if isinstance(value, tuple) else value
-        for name in Card.__slots__
+        for name in Card._fields
         if name != "dense_flops"
         for value in (getattr(card, name),)
     }

@@ -38,12 +38,19 @@ def cache_elements(
     *,
     kept: Kept = visible_tokens,
     streams: Streams = own_streams,
+    encoder_tokens: Any = 0,
+    image_tokens: Any = 0,
 ) -> Any:
-    """Elements that ``layers`` (each with its count) hold for one sequence of ``tokens``."""
+    """Elements that ``layers`` (each with its count) hold for one sequence of ``tokens``.
+
+    ``encoder_tokens`` are the positions that an encoder hands over once, ``image_tokens`` those
+    that cross-attention layers keep of the sequence's images.
+    """
+    seen = {"sequence": tokens, "encoder": encoder_tokens, "image": image_tokens}
     total: Any = 0
     for layer, count in layers:
         for stream in streams(layer):
-            total = total + count * stream.width * kept(stream, tokens)
+            total = total + count * stream.width * kept(stream, seen[stream.tokens_of])
     return total
 
 
@@ -72,5 +79,8 @@ def state_bytes(layers: Iterable[tuple[Layer, int]], model_bytes: int) -> int:
 
 def largest_layer_elements(model: Model, streams: Streams = own_streams) -> int:
     """Cached elements per token of the layer that caches most, windows aside."""
-    widths = [sum(stream.width for stream in streams(layer)) for layer, _ in model.layer_groups()]
+    widths = [
+        sum(stream.width for stream in streams(layer) if stream.tokens_of == "sequence")
+        for layer, _ in model.layer_groups()
+    ]
     return max(widths, default=0)

@@ -77,7 +77,8 @@ def assumed_model(text: str, name: str, parameters: int) -> Model:
             f"model {text!r} would have {parameters:,} parameters; a size lies between 1M and 100T"
         )
     shape = _nearest(name, parameters)
-    embedding = min(shape.vocab * shape.hidden, parameters // 4)
+    rows = min(shape.vocab, parameters // 4 // shape.hidden)
+    rest = parameters // shape.hidden - rows
     layer = Layer(
         FullAttention((), shape.heads, shape.kv_heads, shape.head_dim, shape.head_dim),
         Dense((), shape.intermediate, shape.gated),
@@ -90,14 +91,9 @@ def assumed_model(text: str, name: str, parameters: int) -> Model:
         vocab=shape.vocab,
         layers=(layer,) * shape.layers,
         outer=(
-            Parameter(
-                "embedding (assumed)", (embedding // shape.hidden, shape.hidden), "embedding"
-            ),
-            Parameter(
-                "everything else (from the name)",
-                (1, parameters - embedding // shape.hidden * shape.hidden),
-                "linear",
-            ),
+            Parameter("embedding (assumed)", (rows, shape.hidden), "embedding"),
+            Parameter("everything else (from the name)", (rest, shape.hidden), "linear"),
+            Parameter("remainder (from the name)", (parameters % shape.hidden,), "bias"),
         ),
         tied=False,
         dtype="",

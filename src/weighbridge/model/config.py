@@ -45,6 +45,20 @@ class Config:
                 return Config(value, f"{self.where} → {key}", self.answers)
         return None
 
+    def sections(self, key: str) -> tuple[Config, ...] | None:
+        """A list of nested objects, such as ``block_configs``; None where it is missing."""
+        value = self.raw.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+            raise self.refuse(key, "is not a list of objects")
+        if len(value) > LAYERS:
+            raise self.refuse(key, f"has more than {LAYERS:,} entries")
+        return tuple(
+            Config(item, f"{self.where} → {key}[{place}]", self.answers)
+            for place, item in enumerate(value)
+        )
+
     def refuse(self, key: str, problem: str) -> ConfigError:
         """An error that names the key, its value and the place."""
         shown = repr(self.raw.get(key))
@@ -88,6 +102,15 @@ class Config:
         if not low <= value <= high:
             raise self.refuse(key, f"is outside {low:,} … {high:,}")
         return value
+
+    def number(self, fact: str, key: str, *, high: float = 1e6) -> float:
+        """A finite number above 0, such as a width's multiple."""
+        _, value = self._find(fact, (key,), MISSING)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.refuse(key, "is not a number")
+        if not 0 < value <= high:
+            raise self.refuse(key, f"is outside 0 … {high:,.0f}")
+        return float(value)
 
     def boolean(self, fact: str, *keys: str, default: bool) -> bool:
         """True or false; null counts as the default."""

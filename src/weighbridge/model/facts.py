@@ -40,13 +40,15 @@ class CacheStream(NamedTuple):
     """What a layer appends for each token: ``width`` elements, in one of every ``stride`` tokens.
 
     ``window`` is the number of most recent tokens the layer can still see; an engine decides how
-    many it keeps. None means all.
+    many it keeps. None means all. ``tokens_of`` says whose tokens they are: those of the sequence,
+    or those of an encoder or image that the layer attends to.
     """
 
     width: int
     window: int | None = None
     stride: int = 1
     name: str = "kv"
+    tokens_of: Literal["sequence", "encoder", "image"] = "sequence"
 
 
 class StateTensor(NamedTuple):
@@ -147,7 +149,9 @@ class Model:
     ``tied`` says that the head is the embedding, which then stands once in ``outer``.
     ``stored`` is the tensor table of the checkpoint's own headers where one was read; ``basis``
     is the rung of the ladder that the parameters stand on: assumed, config or header; ``rounding``
-    is half a unit of the last digit of a count that was taken from a name.
+    is half a unit of the last digit of a count that was taken from a name. An encoder stands among
+    the ``towers``; ``encoder_tokens`` are the positions that it hands over whatever its input, None
+    where they are those of the prompt.
     """
 
     id: str
@@ -165,6 +169,7 @@ class Model:
     softcapped: bool = False
     max_positions: int | None = None
     rotary_width: int = 0
+    encoder_tokens: int | None = None
     quantization: Mapping[str, Any] | None = None
     stored: TensorTable | None = None
     stored_files: tuple[str, ...] = ()
@@ -219,6 +224,15 @@ class Model:
             for layer, count in self.layer_groups()
         )
         return self.parameters - idle
+
+    @property
+    def encodes_prompt(self) -> bool:
+        """Whether the prompt goes to an encoder, and only what is generated to these layers."""
+        return self.encoder_tokens is None and any(
+            stream.tokens_of == "encoder"
+            for layer, _ in self.layer_groups()
+            for stream in layer.mixer.cache
+        )
 
     @property
     def towers_elements(self) -> int:

@@ -8,11 +8,11 @@ from weighbridge.model.catalog import Row
 from weighbridge.model.config import Config
 from weighbridge.model.facts import Model
 from weighbridge.model.families import read_model
-from weighbridge.model.reference import resolve
+from weighbridge.model.reference import Reference, resolve
 
 
 def load_model(name: str) -> Model:
-    """The facts of a catalogue name, a local config.json or folder, a repository, or a size."""
+    """The facts of a catalogue name, local files, a repository of the Hub, or a bare size."""
     reference = resolve(name)
     if reference.row is not None:
         return load_row(reference.row)
@@ -28,12 +28,16 @@ def load_model(name: str) -> Model:
         from weighbridge.model.adapter import from_base_and_adapter
 
         return from_base_and_adapter(*reference.parts)
-    from weighbridge.model.local import from_checkpoint, from_config
+    return _from_files(reference)
 
-    path = reference.path or reference.text
-    if reference.kind == "config":
-        return from_config(reference.text, path)
-    return from_checkpoint(reference.text, path)
+
+def _from_files(reference: Reference) -> Model:
+    """The facts of a path on this machine."""
+    from weighbridge.model.local import from_checkpoint, from_config, from_gguf
+
+    readers = {"gguf": from_gguf, "config": from_config}
+    read = readers.get(reference.kind, from_checkpoint)
+    return read(reference.text, reference.path or reference.text)
 
 
 def load_row(row: Row) -> Model:

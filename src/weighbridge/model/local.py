@@ -112,6 +112,14 @@ def known_or_assumed(
         return read_unknown(config, stored)
 
 
+def from_gguf(text: str, path: str) -> Model:
+    """The facts of a GGUF file, with all of its parts where it is one of several."""
+    from weighbridge.model.families.gguf import read_gguf_model
+    from weighbridge.model.gguf_splits import read_gguf
+
+    return read_gguf_model(read_gguf(path), text)
+
+
 def _quantization_beside(checkpoint: Checkpoint) -> dict[str, Any] | None:
     """The quantization that ModelOpt, GPTQ and AWQ tools write beside config.json."""
     for name, content in checkpoint.other.items():

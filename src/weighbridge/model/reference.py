@@ -37,7 +37,7 @@ class Reference(NamedTuple):
     """A resolved name: the text as typed, its kind, and what it points at."""
 
     text: str
-    kind: Literal["folder", "config", "file", "catalogue", "size", "hub", "adapted"]
+    kind: Literal["folder", "config", "file", "gguf", "catalogue", "size", "hub", "adapted"]
     path: str | None = None
     row: catalog.Row | None = None
     size: tuple[str, int] | None = None
@@ -128,8 +128,10 @@ def _local(text: str, path: str) -> Reference:
         return Reference(text, "file", path=path)
     if path.lower().endswith(".json"):
         return Reference(text, "config", path=path)
+    if path.lower().endswith(".gguf"):
+        return Reference(text, "gguf", path=path)
     raise ModelReferenceError(
-        f"{text!r} is neither a folder, a config.json nor a .safetensors file; "
+        f"{text!r} is neither a folder, a config.json, a .safetensors nor a .gguf file; "
         "these are the local models that can be read"
     )
 

@@ -1,6 +1,6 @@
 """The tensor table: what a checkpoint holds, by name, type and shape, without the numbers.
 
-A dtype is spelled as safetensors spells it, whatever file the tensor came from.
+A dtype is spelled as safetensors spells it, and as ggml does where only ggml has it (``Q4_K``).
 """
 
 from __future__ import annotations

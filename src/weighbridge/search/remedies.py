@@ -39,8 +39,8 @@ def _attempt(plan: Plan, **changes: Any) -> Plan | None:
     workload = {k: v for k, v in changes.items() if k in {"concurrency", "input_tokens"}}
     changed = Request(
         request.model,
-        replace(request.deployment, **deployment),
-        replace(request.workload, **workload),
+        request.deployment._replace(**deployment),
+        request.workload._replace(**workload),
     )
     try:
         return plan_request(changed, plan.model)

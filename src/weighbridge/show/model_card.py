@@ -7,6 +7,7 @@ depends on a card or an engine: a window is counted as the architecture needs it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from weighbridge._version import __version__
@@ -26,8 +27,8 @@ FORMATS = ("fp32", "bf16", "fp8", "int8", "nf4", "nf4-dq", "int4-g128", "nvfp4",
 EXPERT_FORMATS = ("mxfp4",)
 CONTEXTS = (4096, 32768, 131072)
 CACHE_ELEMENT = 2
-PARTS = ("embedding", "head", "attention", "feed-forward", "experts", "router and shared experts",
-         "norms", "other")  # fmt: skip
+PARTS = ("embedding", "head", "attention", "recurrence", "feed-forward", "experts",
+         "router and shared experts", "norms", "other")  # fmt: skip
 
 
 class Part(NamedTuple):
@@ -63,8 +64,9 @@ def _pieces(model: Model) -> Iterator[tuple[str, int, int]]:
 def _pieces_of_layer(layer: Layer, count: int) -> Iterator[tuple[str, int, int]]:
     for parameter in layer.norms:
         yield "norms", parameter.elements * count, parameter.elements * count
+    mixing = "recurrence" if layer.mixer.state and not layer.mixer.cache else "attention"
     for parameter in layer.mixer.parameters:
-        name = "norms" if parameter.role == "norm" else "attention"
+        name = "norms" if parameter.role == "norm" else mixing
         yield name, parameter.elements * count, parameter.elements * count
     forward = layer.feed_forward
     routed = _elements(forward.parameters, expert=True)
@@ -117,8 +119,7 @@ def model_to_dict(model: Model) -> dict[str, Any]:
             "bytes_per_token": CACHE_ELEMENT * elements_per_token(groups, kept=visible_tokens),
             "state_bytes": state_bytes(groups, CACHE_ELEMENT),
             "contexts": [
-                {"tokens": tokens, "bytes": CACHE_ELEMENT * cache_elements(groups, tokens)}
-                for tokens in contexts_of(model)
+                {"tokens": tokens, "bytes": _cached(model, tokens)} for tokens in contexts_of(model)
             ],
         },
         "notes": list(model.notes),
@@ -140,13 +141,24 @@ def precision(model: Model) -> str | None:
 
 def bytes_by_format(model: Model) -> list[tuple[str, int]]:
     """Format and bytes of the weights in it, scales and what is left alone included."""
-    parameters = list(model.every_parameter())
-    routed = any(parameter.role == "expert" for parameter, _ in parameters)
+    routed = any(parameter.role == "expert" for parameter, _ in model.every_parameter())
     rows = {name: find_format(name) for name in FORMATS + (EXPERT_FORMATS if routed else ())}
     shipped = _shipped(model)
     if shipped is not None:
         rows = {shipped.name: shipped, **rows}
-    return [(name, weigh_parameters(parameters, each).total) for name, each in rows.items()]
+    return [(name, _weigh(model, each.for_model(model))) for name, each in rows.items()]
+
+
+def _weigh(model: Model, storage: StorageFormat) -> int:
+    if not storage.by_layer:
+        return weigh_parameters(model.every_parameter(), storage).total
+    outer = [*model.outer, *(each for tower in model.towers for each in tower.parameters)]
+    layers = [
+        replace(each, name=f"{model.layer_prefix}{index}.{each.name}")
+        for index, layer in enumerate(model.layers)
+        for each in layer.parameters
+    ]
+    return weigh_parameters(((each, 1) for each in (*outer, *layers)), storage).total
 
 
 def _shipped(model: Model) -> StorageFormat | None:
@@ -155,6 +167,13 @@ def _shipped(model: Model) -> StorageFormat | None:
         return stated_format(model.quantization, model.id) if model.quantization else None
     except InputError:
         return None
+
+
+def _cached(model: Model, tokens: int) -> int:
+    """Bytes that a sequence of so many tokens keeps; an encoder hands over its own positions."""
+    encoded = tokens if model.encoder_tokens is None else model.encoder_tokens
+    groups = model.layer_groups()
+    return CACHE_ELEMENT * int(cache_elements(groups, tokens, encoder_tokens=encoded))
 
 
 def contexts_of(model: Model) -> list[int]:

@@ -71,7 +71,7 @@ def clusters(text: str) -> Iterator[tuple[str, int]]:
     held, cells, joined = "", 0, False
     for character in text:
         own = _cells(character)
-        if character == _EMOJI_SELECTOR and cells == 1 and held != " ":
+        if character == _EMOJI_SELECTOR and cells == 1 and not held.startswith(" "):
             held, cells = held + character, 2
         elif held and (own == 0 or (own == 2 and cells == 2 and (joined or _is_tone(character)))):
             held += character

@@ -13,7 +13,7 @@ from weighbridge.engine.transformers import resident, terms
 from weighbridge.engine.transformers.setup import Setup, set_up
 from weighbridge.engine.transformers.share import Share, shares
 from weighbridge.engine.transformers.versions import NEWEST
-from weighbridge.memory.cache import cache_elements, elements_per_token, state_bytes
+from weighbridge.memory.cache import elements_per_token, state_bytes
 from weighbridge.term import Phase, Term
 
 __all__ = ["NEWEST", "spend"]
@@ -23,9 +23,7 @@ def spend(question: Question) -> Spending:
     """The terms of every device for a model run by Transformers."""
     setup = set_up(question)
     layers = setup.model.layer_groups()
-    per_sequence = cache_elements(
-        layers, question.tokens.cached, kept=setup.kept, streams=setup.streams
-    )
+    per_sequence = setup.cached_elements(layers, question.tokens.cached)
     per_token = elements_per_token(layers, kept=setup.kept, streams=setup.streams)
     return Spending(
         devices=tuple(_device(setup, share) for share in shares(setup)),

@@ -198,7 +198,7 @@ def decode_extra(setup: Setup, layer: Layer, batch: Any, positions: Any) -> Mome
     """What one step needs beside the cache: the layer's K and V once more, or its concatenation."""
     mixer, element = layer.mixer, setup.element
     live = liveness(setup.model.family)
-    held = positions
+    held = 0 * positions
     for stream in setup.streams(layer):
         held = setup.kept(stream, positions)
     scores = 0 * batch * positions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from weighbridge.engine.transformers import versions
@@ -26,8 +27,18 @@ EXLLAMA_UNTIL = (4, 48, 0)
 
 
 def parameters_of(setup: Setup, share: Share) -> list[tuple[Parameter, int]]:
-    """The parameters of a share, each with the number of its layers that hold one."""
+    """The parameters of a share, each with the number of its layers that hold one.
+
+    Where a format looks at the layer, each stands by itself under its full name.
+    """
     found = [(parameter, 1) for parameter in share.outer]
+    if setup.storage.by_layer:
+        prefix, layers = setup.model.layer_prefix, setup.model.layers
+        return found + [
+            (replace(parameter, name=f"{prefix}{index}.{parameter.name}"), 1)
+            for index in share.layers
+            for parameter in layers[index].parameters
+        ]
     for layer, count in share.grouped(setup.model):
         found += [(parameter, count) for parameter in layer.parameters]
     return found
@@ -116,7 +127,7 @@ def _from_headers(setup: Setup, share: Share) -> Term:
         here = (
             (int(number) in mine if int(number) <= last else share.last)
             if inside
-            else (share.first if "embed" in tensor.name else share.last)
+            else (share.first if "emb" in tensor.name else share.last)
         )
         if here:
             total += tensor.nbytes

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from weighbridge.engine import Question
 from weighbridge.engine.transformers import versions
 from weighbridge.errors import EngineError, RequestError
 from weighbridge.formats.stated import stated_format
 from weighbridge.formats.table import StorageFormat, find_format
-from weighbridge.memory.cache import Kept, Streams, every_token, own_streams, visible_tokens
+from weighbridge.memory.cache import (
+    Kept,
+    Streams,
+    cache_elements,
+    every_token,
+    own_streams,
+    visible_tokens,
+)
 from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import CacheStream, Layer, Model, Parameter
+from weighbridge.model.mixers.full import FullAttention
 from weighbridge.model.mixers.mla import LatentAttention
+from weighbridge.units import format_bytes
 
 ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
 HALF_KERNELS = ("int4-g", "gptq", "awq")
@@ -61,6 +70,30 @@ class Setup(NamedTuple):
         """Whether weights are stored in another form than they are computed in."""
         return self.storage.name not in ELEMENT
 
+    @property
+    def encoder_tokens(self) -> Any:
+        """Positions that an encoder hands over: its own number, or the prompt; 0 without one."""
+        if self.model.encodes_prompt:
+            return self.question.tokens.prompt
+        return self.model.encoder_tokens or 0
+
+    def cached_elements(
+        self, layers: Iterable[tuple[Layer, int]], held: Any, kept: Kept | None = None
+    ) -> Any:
+        """Elements cached for one sequence when ``held`` of its tokens are.
+
+        Where an encoder takes the prompt, the decoder begins with one start token instead.
+        """
+        if self.model.encodes_prompt:
+            held = held - self.question.tokens.prompt + 1
+        return cache_elements(
+            layers,
+            held,
+            kept=kept or self.kept,
+            streams=self.streams,
+            encoder_tokens=self.encoder_tokens,
+        )
+
     def bytes_of(self, parameters: Iterable[Parameter]) -> int:
         """Bytes of these parameters in the storage format."""
         return weigh_parameters(((p, 1) for p in parameters), self.storage).total
@@ -77,7 +110,10 @@ def set_up(question: Question) -> Setup:
         )
     notes: list[str] = []
     storage, as_stored = _storage(model, deployment.weights, notes)
+    storage = storage.for_model(model)
     compute = _compute_dtype(model, storage)
+    if model.quantization and model.quantization.get("quant_method") == "gguf" and as_stored:
+        notes.append(_dequantized(model, compute))
     attention = _attention(question, compute, notes)
     _check_cache_dtype(deployment.kv_cache_dtype, compute)
     bounded = versions.bounds_windows(model.family, version)
@@ -93,7 +129,7 @@ def set_up(question: Question) -> Setup:
         compute=compute,
         attention=attention,
         kept=visible_tokens if bounded else every_token,
-        streams=partial(_streams, version),
+        streams=partial(_streams, version, model.family),
         notes=tuple(notes),
     )
 
@@ -110,6 +146,15 @@ def _storage(model: Model, wanted: str, notes: list[str]) -> tuple[StorageFormat
         notes.append(f"the dtype of {model.id} is not stated; bf16 is assumed")
         dtype = "bf16"
     return find_format(dtype), model.stored is not None
+
+
+def _dequantized(model: Model, compute: str) -> str:
+    """What Transformers does with a GGUF file (modeling_gguf_pytorch_utils.py)."""
+    size = format_bytes(model.parameters * ELEMENT[compute])
+    return (
+        "the weights are counted as the file stores them, which is how llama.cpp keeps them; "
+        f"Transformers would dequantize them on loading, to {size} in {compute}"
+    )
 
 
 def _stored_dtype(model: Model) -> str | None:
@@ -160,7 +205,10 @@ def _check_cache_dtype(wanted: str, compute: str) -> None:
         )
 
 
-def _streams(version: versions.Version, layer: Layer) -> tuple[CacheStream, ...]:
-    if isinstance(layer.mixer, LatentAttention) and not versions.caches_latent(version):
-        return layer.mixer.expanded_cache
+def _streams(version: versions.Version, family: str, layer: Layer) -> tuple[CacheStream, ...]:
+    mixer = layer.mixer
+    if isinstance(mixer, LatentAttention) and not versions.caches_latent(version):
+        return mixer.expanded_cache
+    if isinstance(mixer, FullAttention) and versions.caches_every_head(family, mixer.kv_heads):
+        return mixer.expanded_cache
     return own_streams(layer)

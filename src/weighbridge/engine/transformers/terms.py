@@ -16,8 +16,9 @@ from weighbridge.engine.transformers.moments import (
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.engine.transformers.share import Share
 from weighbridge.memory.allocator import UNSPLIT
-from weighbridge.memory.cache import cache_elements, every_token, state_bytes
+from weighbridge.memory.cache import every_token, state_bytes
 from weighbridge.memory.context import hoard, process_context
+from weighbridge.model.facts import CacheStream
 from weighbridge.term import Basis, Phase, Term, exact
 from weighbridge.units import maximum, where
 
@@ -25,6 +26,7 @@ CACHE_UTILS = "transformers cache_utils.py"
 SAMPLING_VECTORS = 30
 GREEDY_VECTORS = 4
 FEWER_HEADS = 8
+UNTRACED = 2
 
 
 def facts_basis(setup: Setup) -> Basis:
@@ -46,7 +48,7 @@ def cache(setup: Setup, share: Share, phase: Phase) -> list[Term]:
     implementation = setup.question.deployment.cache_implementation
     held = tokens.prompt if phase == "prefill" and implementation != "static" else tokens.cached
     layers = share.grouped(setup.model)
-    each = cache_elements(layers, held, kept=setup.kept, streams=setup.streams) * setup.element
+    each = setup.cached_elements(layers, held) * setup.element
     if implementation == "offloaded":
         return [_offloaded(setup, share, phase, held)]
     found = [
@@ -106,10 +108,7 @@ def _unsplit(share: Share, size: Any) -> Any:
 def _offloaded(setup: Setup, share: Share, phase: Phase, held: Any) -> Term:
     """The layer at work and the one being fetched; the rest waits in host memory."""
     batch = setup.question.concurrency
-    sizes = [
-        cache_elements([(layer, 1)], held, kept=setup.kept, streams=setup.streams)
-        for layer, _ in share.grouped(setup.model)
-    ]
+    sizes = [setup.cached_elements([(layer, 1)], held) for layer, _ in share.grouped(setup.model)]
     largest = sizes[0] if sizes else 0
     for size in sizes[1:]:
         largest = maximum(largest, size)
@@ -145,8 +144,8 @@ def _cache_copies(setup: Setup, share: Share, phase: Phase, held: Any, size: Any
     dynamic = setup.question.deployment.cache_implementation == "dynamic"
     windowed = any(s.window for layer, _ in layers for s in setup.streams(layer))
     if phase == "prefill" and dynamic and windowed and version >= versions.BOUNDED_WINDOWS:
-        full = cache_elements(layers, held, kept=every_token, streams=setup.streams)
-        kept = cache_elements(layers, held, kept=setup.kept, streams=setup.streams)
+        full = setup.cached_elements(layers, held, kept=every_token)
+        kept = setup.cached_elements(layers, held)
         return [
             exact(
                 "workspace",
@@ -167,19 +166,24 @@ def _streams_by_kind(setup: Setup, share: Share) -> dict[str, str]:
     """What each kind of layer keeps, for ``--why``."""
     kinds: dict[str, tuple[int, str]] = {}
     for layer, count in share.grouped(setup.model):
-        for stream in setup.streams(layer):
-            window = f", window {stream.window:,}" if stream.window else ""
-            said = f"{stream.width:,} elements per token{window}"
+        said = " + ".join(_described(stream) for stream in setup.streams(layer))
+        if said:
             before, _ = kinds.get(layer.mixer.kind, (0, ""))
             kinds[layer.mixer.kind] = (before + count, said)
     return {kind: f"{count} layers × {said}" for kind, (count, said) in kinds.items()}
 
 
+def _described(stream: CacheStream) -> str:
+    window = f", window {stream.window:,}" if stream.window else ""
+    whose = "encoder position" if stream.tokens_of == "encoder" else "token"
+    return f"{stream.width:,} elements per {whose}{window}"
+
+
 def forward(setup: Setup, share: Share, phase: Phase) -> list[Term]:
     """Activations and logits at the moment of the phase at which most is alive."""
     model, batch, tokens = setup.model, setup.question.concurrency, setup.question.tokens
-    new = tokens.prompt if phase == "prefill" else 1
-    keys = tokens.prompt if phase == "prefill" else tokens.cached
+    new = maximum(tokens.prompt, setup.encoder_tokens) if phase == "prefill" else 1
+    keys = new if phase == "prefill" else tokens.cached
     moments: list[Moment] = []
     for layer, _ in share.grouped(model):
         if phase == "decode":
@@ -190,7 +194,8 @@ def forward(setup: Setup, share: Share, phase: Phase) -> list[Term]:
         _widest([getattr(moment, field) for moment in moments]) + always
         for field in ("bytes", "low", "high")
     )
-    low, high = low // _guessed(setup, 2), high * _guessed(setup, 2)
+    if traced_basis(setup) != "traced":
+        low, high = low // UNTRACED, high * UNTRACED
     formula = max(moments, key=lambda moment: _first(moment.bytes)).formula if moments else "none"
     logits = _logits(setup, share, phase, new)
     if logits is None:

@@ -59,6 +59,14 @@ ONE_CACHE_COPY_ELSE: Version = (4, 42, 4)
 BOUNDED_WINDOWS: Version = (4, 56, 0)
 HYBRID_CACHE = frozenset({"gemma2", "gemma3", "gemma3_text"})
 
+# The window is only a mask: the config names none that the cache would read
+# (models/gpt_neo/modeling_gpt_neo.py 5.23.0:62-67).
+UNBOUNDED_CACHE = frozenset({"gpt_neo"})
+
+# Grouped KV heads are broadcast to the query heads before the cache's update
+# (models/falcon/modeling_falcon.py 5.23.0:254-264, 4.38.2 the same).
+REPEATED_BEFORE_CACHED = frozenset({"falcon"})
+
 # DeepSeek caches its latent (models/deepseek_v3/modeling_deepseek_v3.py 5.15.1:461).
 LATENT_CACHE: Version = (5, 15, 1)
 
@@ -114,7 +122,14 @@ def doubles_cache(family: str, version: Version) -> bool:
 
 def bounds_windows(family: str, version: Version) -> bool:
     """Whether sliding layers keep no more than their window after the prompt."""
+    if family in UNBOUNDED_CACHE:
+        return False
     return version >= BOUNDED_WINDOWS or family in HYBRID_CACHE
+
+
+def caches_every_head(family: str, kv_heads: int) -> bool:
+    """Whether keys and values are repeated to all query heads before they are cached."""
+    return family in REPEATED_BEFORE_CACHED and kv_heads > 1
 
 
 def repeats_heads(family: str, version: Version, attention: str) -> bool:

@@ -25,7 +25,7 @@ def read(config: Config) -> Model:
     types = config.integer("token types", "type_vocab_size", default=2)
     if hidden % heads:
         raise config.refuse("hidden_size", f"is no multiple of the {heads} heads")
-    layer = _layer(hidden, heads, width)
+    layer = encoder_layer(hidden, heads, width)
     prefix = "" if architecture == "BertModel" else "bert."
     pooled = not architecture.endswith(WITHOUT_POOLER)
     return Model(
@@ -51,7 +51,8 @@ def read(config: Config) -> Model:
     )
 
 
-def _layer(hidden: int, heads: int, width: int) -> Layer:
+def encoder_layer(hidden: int, heads: int, width: int) -> Layer:
+    """One layer of the encoder: attention and feed-forward, each with a norm behind it."""
     attention = BidirectionalAttention(
         (
             *linear("attention.self.query", hidden, hidden, bias=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from weighbridge.model.config import POSITIONS, Config
 from weighbridge.model.facts import FeedForward, Layer, Mixer, Model, Tower
@@ -33,20 +33,23 @@ def decoder(
     config: Config,
     shape: Frame,
     *,
-    mixers: Mapping[int | None, Mixer],
+    mixers: Mapping[Any, Mixer],
     feed_forward: FeedForward | Callable[[int], FeedForward],
-    windows: Sequence[int | None] | None = None,
+    windows: Sequence[Any] | None = None,
     norms: Parameters | None = None,
     tied: bool = False,
     softcapped: bool = False,
     towers: tuple[Tower, ...] = (),
     layer_prefix: str = "model.layers.",
     outer: Parameters | None = None,
+    own_head: Parameters | None = None,
 ) -> Model:
-    """A decoder whose layer *i* mixes by ``mixers[windows[i]]``.
+    """A decoder whose layer *i* mixes by ``mixers[windows[i]]``; where layers differ by more than
+    their window, any key that tells the kinds apart serves.
 
     ``feed_forward`` is one for all layers, or a function of the layer's index that returns the
-    same object for equal layers. ``tied`` is the family's default where the config is silent.
+    same object for equal layers. ``tied`` is the family's default where the config is silent,
+    ``own_head`` the head of an untied model where it is not ``lm_head.weight``.
     """
     architecture = architecture_of(config)
     tied = config.boolean("tied head", "tie_word_embeddings", default=tied)
@@ -57,7 +60,9 @@ def decoder(
             *norm("model.norm", shape.hidden),
         )
     if has_head(architecture):
-        outer = (*outer, *head(shape.vocab, shape.hidden, tied=tied))
+        if own_head is None or tied:
+            own_head = head(shape.vocab, shape.hidden, tied=tied)
+        outer = (*outer, *own_head)
     else:
         outer = tuple(replace(each, name=each.name.removeprefix("model.")) for each in outer)
         layer_prefix = layer_prefix.removeprefix("model.")
@@ -82,12 +87,12 @@ def decoder(
 
 def _layers(
     count: int,
-    mixers: Mapping[int | None, Mixer],
+    mixers: Mapping[Any, Mixer],
     feed_forward: FeedForward | Callable[[int], FeedForward],
-    windows: Sequence[int | None] | None,
+    windows: Sequence[Any] | None,
     norms: Parameters,
 ) -> tuple[Layer, ...]:
-    made: dict[tuple[int | None, int], Layer] = {}
+    made: dict[tuple[Any, int], Layer] = {}
     layers = []
     for index in range(count):
         window = windows[index] if windows is not None else next(iter(mixers))

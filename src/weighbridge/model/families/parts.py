@@ -48,6 +48,18 @@ def gated_mlp(hidden: int, intermediate: int, *, prefix: str = "mlp.", bias: boo
     )
 
 
+def plain_mlp(up: str, down: str, hidden: int, intermediate: int, *, bias: bool = True) -> Dense:
+    """The feed-forward of the first transformers: one linear layer in, one out."""
+    return Dense(
+        (
+            *linear(up, intermediate, hidden, bias=bias),
+            *linear(down, hidden, intermediate, bias=bias),
+        ),
+        intermediate,
+        gated=False,
+    )
+
+
 def experts(name: str, hidden: int, intermediate: int, count: int) -> Parameters:
     """Gated experts as checkpoints name them; ``name`` holds ``{expert}``."""
     return (
@@ -64,10 +76,10 @@ class Shape:
         """Read them; ``head_dim`` is the family's class default where the key is absent."""
         self.hidden = config.integer("hidden size", "hidden_size", "n_embd", "d_model")
         self.layers = config.integer(
-            "layers", "num_hidden_layers", "n_layer", "n_layers", high=LAYERS
+            "layers", "num_hidden_layers", "n_layer", "n_layers", "num_layers", high=LAYERS
         )
         self.heads = config.integer(
-            "query heads", "num_attention_heads", "n_head", "n_heads", high=COUNT
+            "query heads", "num_attention_heads", "n_head", "n_heads", "num_heads", high=COUNT
         )
         self.kv_heads = config.integer(
             "KV heads", "num_key_value_heads", default=self.heads, high=COUNT

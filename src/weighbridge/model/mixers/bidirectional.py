@@ -9,16 +9,23 @@ from weighbridge.model.facts import CacheStream, Parameter, StateTensor
 
 @dataclass(frozen=True, slots=True)
 class BidirectionalAttention:
-    """Softmax attention without a cache, as in BERT (arXiv:1810.04805)."""
+    """Softmax attention without a cache, as in BERT (arXiv:1810.04805).
+
+    ``window`` counts the tokens on both sides that a local layer sees (ModernBERT,
+    arXiv:2412.13663, section 2.1.2).
+    """
 
     parameters: tuple[Parameter, ...]
     heads: int
     head_dim: int
+    window: int | None = None
 
     @property
     def kind(self) -> str:
-        """``bidirectional``."""
-        return "bidirectional attention"
+        """``bidirectional``, with its window where it sees no further."""
+        if self.window is None:
+            return "bidirectional attention"
+        return f"bidirectional attention in a window of {self.window:,}"
 
     @property
     def cache(self) -> tuple[CacheStream, ...]:

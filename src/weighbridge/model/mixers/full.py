@@ -32,6 +32,11 @@ class FullAttention:
         return (CacheStream(self.kv_heads * (self.k_dim + self.v_dim)),)
 
     @property
+    def expanded_cache(self) -> tuple[CacheStream, ...]:
+        """Keys and values of every query head, as code keeps them that repeats before caching."""
+        return (CacheStream(self.heads * (self.k_dim + self.v_dim)),)
+
+    @property
     def state(self) -> tuple[StateTensor, ...]:
         """Nothing beside the cache."""
         return ()
