@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+import gguf_models
+from gguf_files import write
 from weighbridge.cli import main
 from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model import catalog
@@ -98,3 +101,13 @@ def test_markdown_escapes_what_a_name_may_hold() -> None:
     assert "<script>" not in text
     assert "\x1b" not in text
     assert "a\\|b" in text
+
+
+def test_a_gguf_file_has_a_card_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "model.gguf", *gguf_models.qwen3_30b())
+    assert main(["card", str(path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)["model"]
+    stored = facts["stored_bytes"]
+    assert sum(part["parameters"] for part in facts["parts"]) == facts["parameters"]
+    assert facts["weights"][0]["format"] == facts["precision"]
+    assert 0.9 < facts["weights"][0]["bytes"] / stored < 1.1
