@@ -15,19 +15,19 @@ from functools import partial
 from typing import Any, NoReturn
 
 from weighbridge._version import __version__
-from weighbridge.errors import InputError, UnitError
+from weighbridge.errors import HardwareError, InputError, ModelReferenceError, UnitError
 from weighbridge.request import DEPLOYMENT, WORKLOAD, Deployment, Option, Workload
 from weighbridge.units import parse_count
 
 SUMMARY = "How much GPU memory a language model takes, before you load it."
-KNOWN = "a name, a folder, a config.json, a GGUF file or a size"
+KNOWN = "a name, a folder, a config.json, a GGUF file, org/name or a size"
 COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
     "sweep": "totals over contexts and concurrencies",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",
     "models": "the models of the catalogue",
     "cards": "the accelerators of the table",
-    "card": "one accelerator in full",
+    "card": "one accelerator in full, or one model",
     "doctor": "what this machine has",
 }
 FORMATS = ("auto", "human", "json", "markdown")
@@ -88,8 +88,8 @@ def _help() -> str:
     return (
         f"weigh {__version__}. {SUMMARY}\n\n"
         "usage: weigh MODEL [--on CARD] [options]\n       weigh COMMAND …\n\n"
-        "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json, a GGUF file or a size "
-        "(7B).\n\n"
+        "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json, a GGUF file, a\n"
+        "repository of the Hub (org/name, hf:org/name@revision), BASE+ADAPTER, or a size (7B).\n\n"
         f"commands:\n{commands}\n\n"
         "examples:\n"
         "  weigh llama-3.1-8b --on rtx-4090\n"
@@ -301,14 +301,19 @@ def _cards_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namesp
 
 
 def _card_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int]:
-    parser.add_argument("name", metavar="CARD", help="an id, an alias or a marketed name")
+    parser.add_argument(
+        "name", metavar="NAME", help="a card's id, alias or marketed name; or a model"
+    )
 
     def run(options: argparse.Namespace) -> int:
         from weighbridge.hardware.cards import look_up
         from weighbridge.hardware.table import card_details, card_to_dict
         from weighbridge.show.tables import markdown_table, table
 
-        found = look_up(options.name)
+        try:
+            found = look_up(options.name)
+        except HardwareError as no_card:
+            return _model_card(options, no_card)
         data = {"schema": 1, "card": card_to_dict(found.card), "said": found.said}
         _print_table(options, ("", ""), card_details(found.card), data, table, markdown_table)
         if found.said:
@@ -316,6 +321,32 @@ def _card_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
         return 0
 
     return run
+
+
+def _model_card(options: argparse.Namespace, no_card: HardwareError) -> int:
+    """The facts of a model, where no card has the name but a model has."""
+    from weighbridge.model.catalog import close_names
+    from weighbridge.model.load import load_model
+    from weighbridge.model.reference import MISSPELLING, looks_like_path, resolve
+    from weighbridge.show.model_card import model_card, model_to_markdown, model_to_text
+    from weighbridge.show.style import encodable
+
+    try:
+        reference = resolve(options.name)
+    except ModelReferenceError as no_model:
+        if looks_like_path(options.name) or not close_names(options.name, MISSPELLING):
+            raise (no_model if looks_like_path(options.name) else no_card) from None
+        raise HardwareError(f"no card has this name, and {no_model}") from None
+    if reference.size is not None and reference.size[0]:
+        raise no_card
+    model, style = load_model(options.name), _format_of(options)
+    if style == "json":
+        _print_json(model_card(model))
+    elif style == "markdown":
+        print(model_to_markdown(model))
+    else:
+        print(encodable(model_to_text(model), sys.stdout.encoding))
+    return 0
 
 
 def _doctor_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int]:

@@ -4,6 +4,8 @@
     └── InputError              the user's input: exit code 2, one sentence
         ├── UnitError           a number or size that cannot be read
         ├── ModelReferenceError   a model name or path that leads nowhere
+        ├── HubError            the Hub refuses, or answers with what cannot be used
+        │   └── HubUnreachable    it could not be reached, or not in time
         ├── FileFormatError     a file that is not what it claims to be
         ├── ConfigError         a config.json that is missing, absurd or contradictory
         │   └── UnknownArchitecture   an architecture without a family: refused, never guessed
@@ -32,6 +34,14 @@ class UnitError(InputError):
 
 class ModelReferenceError(InputError):
     """A model name or path leads nowhere."""
+
+
+class HubError(InputError):
+    """The Hugging Face Hub refuses, or answers with what cannot be used."""
+
+
+class HubUnreachable(HubError):
+    """The Hugging Face Hub could not be reached, or not in time."""
 
 
 class FileFormatError(InputError):

@@ -1,4 +1,4 @@
-"""A folder (or one file) of safetensors weights → which tensors a model is made of.
+"""The files of a model (a folder, a repository, or one file) → which tensors it is made of.
 
 The files are chosen as Transformers chooses them: ``model.safetensors`` before
 ``model.safetensors.index.json`` before anything else (transformers 5.23,
@@ -8,7 +8,6 @@ being wrong, is said in ``notes``. Pickled weights are never opened.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,34 +15,36 @@ from typing import Any
 
 from weighbridge.errors import FileFormatError, ModelReferenceError
 from weighbridge.model.bounded import is_folder, label, quoted, read_json_object
+from weighbridge.model.files import Files, Folder
 from weighbridge.model.safetensors import Header, read_header
 from weighbridge.model.shards import (
     CONSOLIDATED,
     INDEX_NAME,
+    MAX_INDEX_BYTES,
     SINGLE_NAME,
     Index,
     complete_shards,
-    read_index,
+    parse_index,
     shard_of,
 )
 from weighbridge.model.tensors import Tensor, TensorTable
 
 CONFIG_NAME = "config.json"
 MAX_CONFIG_BYTES = 10_000_000
-MAX_FOLDER_ENTRIES = 100_000
 QUANTIZATION_FILES = ("hf_quant_config.json", "quantize_config.json", "quantization_config.json")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint on disk: its raw config, the header of each weight file, and all tensors.
+    """A checkpoint: its raw config, the header of each weight file, and all tensors.
 
-    ``path`` is the folder or the file as it was named; ``config`` is the content of config.json,
-    or None where there is none; ``other`` holds the quantization files beside it by file name.
+    ``path`` is the folder or the file as it was named, None for one on the Hub; ``config`` is the
+    content of config.json, or None where there is none; ``other`` holds the quantization files
+    beside it by file name.
     """
 
-    path: Path
+    path: Path | None
     config: dict[str, Any] | None
     shards: tuple[tuple[str, Header], ...]
     tensors: TensorTable
@@ -63,35 +64,31 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     file is not what it claims to be or the files contradict each other.
     """
     path = Path(path)
-    if not is_folder(path):
-        return _single_file(path)
-    names = _names_in(path)
-    _refuse_other_kinds(path, names)
+    return read_files(Folder(path)) if is_folder(path) else _single_file(path)
+
+
+def read_files(files: Files) -> Checkpoint:
+    """The checkpoint that these files are; raises as :func:`read_checkpoint` does."""
+    names = files.names()
+    _refuse_other_kinds(files, names)
     notes: list[str] = []
-    shards, index = _choose(path, names, notes)
-    headers = {name: read_header(_inside(path, name)) for name in shards}
-    tensors = _merged(headers, index, label(path / INDEX_NAME if index else path), notes)
-    config = read_config(_inside(path, CONFIG_NAME)) if CONFIG_NAME in names else None
+    shards, index = _choose(files, names, notes)
+    headers = files.read_headers(shards)
+    tensors = _merged(headers, index, files.place(INDEX_NAME) if index else files.where, notes)
+    config = files.read_json(CONFIG_NAME, MAX_CONFIG_BYTES) if CONFIG_NAME in names else None
     if config is None:
         notes.append("there is no config.json beside the weights")
-    other = {name: read_config(_inside(path, name)) for name in QUANTIZATION_FILES if name in names}
-    return Checkpoint(path, config, tuple(headers.items()), tensors, tuple(notes), other)
+    return Checkpoint(
+        files.path, config, tuple(headers.items()), tensors, tuple(notes), _beside(files, names)
+    )
 
 
-def _names_in(folder: Path) -> set[str]:
-    names: set[str] = set()
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                names.add(entry.name)
-                if len(names) > MAX_FOLDER_ENTRIES:
-                    raise ModelReferenceError(
-                        f"{label(folder)} holds more than {MAX_FOLDER_ENTRIES:,} files, "
-                        "so it is no model folder"
-                    )
-    except OSError as error:
-        raise ModelReferenceError(f"{label(folder)} cannot be read: {error.strerror}") from None
-    return names
+def _beside(files: Files, names: set[str]) -> dict[str, dict[str, Any]]:
+    return {
+        name: files.read_json(name, MAX_CONFIG_BYTES)
+        for name in QUANTIZATION_FILES
+        if name in names
+    }
 
 
 def _single_file(path: Path) -> Checkpoint:
@@ -115,13 +112,13 @@ def _single_file(path: Path) -> Checkpoint:
     return Checkpoint(path, config, ((path.name, header),), header.tensors, tuple(notes), other)
 
 
-def _refuse_other_kinds(folder: Path, names: set[str]) -> None:
-    """Refuse folders that hold something else than one model, and say what it is."""
-    where = label(folder)
+def _refuse_other_kinds(files: Files, names: set[str]) -> None:
+    """Refuse files that are something else than one model, and say what they are."""
+    where = files.where
     if "model_index.json" in names:
         raise ModelReferenceError(
             f"{where} is a diffusers pipeline; name the folder of one of its models, "
-            f"such as {label(folder / 'transformer')}"
+            f"such as {files.place('transformer')}"
         )
     if "adapter_config.json" in names and not names & {SINGLE_NAME, INDEX_NAME}:
         raise ModelReferenceError(
@@ -142,37 +139,39 @@ def _never_opened() -> str:
 
 
 def _choose(
-    folder: Path, names: set[str], notes: list[str]
+    files: Files, names: set[str], notes: list[str]
 ) -> tuple[tuple[str, ...], Index | None]:
     """The weight files that make up the model, and the index that lists them, if one does."""
     weights = {name for name in names if name.endswith(".safetensors")}
-    index = read_index(_inside(folder, INDEX_NAME)) if INDEX_NAME in names else None
+    index = None
+    if INDEX_NAME in names:
+        index = parse_index(files.read_json(INDEX_NAME, MAX_INDEX_BYTES), files.place(INDEX_NAME))
     if index is not None and SINGLE_NAME in weights and SINGLE_NAME not in index.shards:
         notes.append(f"{SINGLE_NAME} is counted, and not the shards that {INDEX_NAME} lists")
         index = None
     if index is not None:
         chosen = index.shards
-        index.refuse_missing(weights, label(folder / INDEX_NAME))
+        index.refuse_missing(weights, files.place(INDEX_NAME))
     elif SINGLE_NAME in weights:
         chosen = (SINGLE_NAME,)
     else:
-        chosen = _choose_by_name(folder, weights, notes)
+        chosen = _choose_by_name(files.where, weights, notes)
     left = sorted(weights - set(chosen))
     if left:
         notes.append(f"not counted: {', '.join(map(label, left[:3]))}{_and_more(len(left) - 3)}")
     return chosen, index
 
 
-def _choose_by_name(folder: Path, weights: set[str], notes: list[str]) -> tuple[str, ...]:
+def _choose_by_name(where: str, weights: set[str], notes: list[str]) -> tuple[str, ...]:
     candidates = {name for name in weights if not name.startswith(CONSOLIDATED)} or weights
-    shards = complete_shards(candidates, label(folder))
+    shards = complete_shards(candidates, where)
     if shards:
         notes.append(f"there is no {INDEX_NAME}; the shards are taken by their names")
         return shards
     if len(candidates) > 1:
         some = ", ".join(map(label, sorted(candidates)[:3]))
         raise ModelReferenceError(
-            f"{label(folder)} holds {len(candidates)} safetensors files that are not shards of "
+            f"{where} holds {len(candidates)} safetensors files that are not shards of "
             f"one model ({some}{_and_more(len(candidates) - 3)}); name one of them"
         )
     (name,) = candidates
@@ -182,28 +181,6 @@ def _choose_by_name(folder: Path, weights: set[str], notes: list[str]) -> tuple[
 
 def _and_more(count: int) -> str:
     return f" and {count} more" if count > 0 else ""
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """``folder / name``, where that does not lead out of the folder.
-
-    The files of a hub cache are links from ``models--org--name/snapshots/<commit>/`` to
-    ``models--org--name/blobs/``: they lead out of the folder and are still the model's own.
-    """
-    path = folder / name
-    try:
-        target, home = path.resolve(), folder.resolve()
-    except (OSError, RuntimeError) as error:
-        raise ModelReferenceError(f"{label(path)} cannot be followed: {error}") from None
-    homes = [home]
-    if home.parent.name == "snapshots":
-        homes.append(home.parent.parent / "blobs")
-    if not any(target.is_relative_to(allowed) for allowed in homes):
-        raise FileFormatError(
-            f"{label(path)} is a link that leads out of its folder, to {label(target)}; "
-            "name that file or its folder instead"
-        )
-    return path
 
 
 def _merged(

@@ -6,29 +6,40 @@ from weighbridge.model.catalog import Row
 from weighbridge.model.config import Config
 from weighbridge.model.facts import Model
 from weighbridge.model.families import read_model
-from weighbridge.model.reference import resolve
+from weighbridge.model.reference import Reference, resolve
 from weighbridge.records import replace
 
 
 def load_model(name: str) -> Model:
-    """The facts of a catalogue name, a local config.json, folder or file, or a bare size."""
+    """The facts of a catalogue name, local files, a repository of the Hub, or a bare size."""
     reference = resolve(name)
     if reference.row is not None:
-        return _from_row(reference.row)
+        return load_row(reference.row)
     if reference.size is not None:
         from weighbridge.model.assumed import assumed_model
 
         return assumed_model(reference.text, *reference.size)
+    if reference.repo is not None:
+        from weighbridge.model.remote import from_hub
+
+        return from_hub(reference.text, reference.repo)
+    if reference.parts is not None:
+        from weighbridge.model.adapter import from_base_and_adapter
+
+        return from_base_and_adapter(*reference.parts)
+    return _from_files(reference)
+
+
+def _from_files(reference: Reference) -> Model:
+    """The facts of a path on this machine."""
     from weighbridge.model.local import from_checkpoint, from_config, from_gguf
 
-    path = reference.path or reference.text
-    if reference.kind == "gguf":
-        return from_gguf(reference.text, path)
-    if reference.kind == "config":
-        return from_config(reference.text, path)
-    return from_checkpoint(reference.text, path)
+    readers = {"gguf": from_gguf, "config": from_config}
+    read = readers.get(reference.kind, from_checkpoint)
+    return read(reference.text, reference.path or reference.text)
 
 
-def _from_row(row: Row) -> Model:
+def load_row(row: Row) -> Model:
+    """The facts of a row of the catalogue."""
     model = read_model(Config(row.config, row.id))
     return replace(model, id=row.id, source=f"{row.known_by}: {row.source}".rstrip(": "))

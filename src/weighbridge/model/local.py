@@ -1,54 +1,115 @@
-"""Models on this machine's disk: a config.json, a folder of safetensors, or a GGUF file."""
+"""A model's files → its facts: a config.json, or weights with their headers, wherever they lie."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from weighbridge.errors import ConfigError
-from weighbridge.model.checkpoint import Checkpoint, read_checkpoint, read_config
+from weighbridge.errors import ConfigError, ModelReferenceError, UnknownArchitecture
+from weighbridge.model.bounded import is_folder
+from weighbridge.model.checkpoint import (
+    CONFIG_NAME,
+    MAX_CONFIG_BYTES,
+    Checkpoint,
+    read_checkpoint,
+    read_config,
+    read_files,
+)
 from weighbridge.model.config import Config
 from weighbridge.model.facts import Model
 from weighbridge.model.families import read_model
+from weighbridge.model.files import Files, Folder
+from weighbridge.model.shards import INDEX_NAME, SINGLE_NAME
+from weighbridge.model.tensors import TensorTable
 from weighbridge.records import replace
 
-WEIGHT_FILES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".index.json")
+ADAPTER_CONFIG = "adapter_config.json"
+WEIGHT_FILES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".gguf", ".index.json")
 
 
 def from_config(text: str, path: str) -> Model:
     """The facts of a config.json by itself."""
-    model = read_model(Config(read_config(Path(path)), text))
-    return replace(model, id=text, source=f"{text}")
+    return of_config(text, read_config(Path(path)), text)
 
 
 def from_checkpoint(text: str, path: str) -> Model:
-    """The facts of a folder or a file of safetensors: shapes from config, bytes from headers.
-
-    A folder that holds a config.json and no weights at all is read as that config.
-    """
+    """The facts of a folder or a file of safetensors: shapes from config, bytes from headers."""
     folder = Path(path)
-    if _only_config(folder):
-        return from_config(str(folder / "config.json"), str(folder / "config.json"))
-    checkpoint = read_checkpoint(folder)
+    if is_folder(folder):
+        return from_files(text, Folder(folder))
+    return of_checkpoint(text, read_checkpoint(folder), "")
+
+
+def from_files(text: str, files: Files, *, adapters: bool = True) -> Model:
+    """The facts of a model's files, in a folder or on the Hub.
+
+    Files that hold a config.json and no weights at all are read as that config; an adapter adds
+    to its base, unless it was to be a base itself; weights that are never opened count with their
+    size.
+    """
+    names = files.names()
+    if ADAPTER_CONFIG in names and not names & {SINGLE_NAME, INDEX_NAME}:
+        from weighbridge.model.adapter import from_adapter
+
+        if not adapters:
+            raise ModelReferenceError(f"{files.where} is an adapter itself, where a base is needed")
+
+        return from_adapter(text, files)
+    if CONFIG_NAME in names and not any(name.endswith(WEIGHT_FILES) for name in names):
+        place = files.place(CONFIG_NAME)
+        return of_config(place, files.read_json(CONFIG_NAME, MAX_CONFIG_BYTES), place)
+    readable = (".safetensors", ".gguf", INDEX_NAME, "model_index.json")
+    if not any(name.endswith(readable) for name in names):
+        from weighbridge.model.unopened import from_unopened
+
+        return from_unopened(text, files)
+    return of_checkpoint(text, read_files(files), files.origin)
+
+
+def of_config(text: str, content: dict[str, Any], where: str) -> Model:
+    """The facts of what a config.json holds."""
+    return replace(known_or_assumed(content, where), id=text, source=f"{where}")
+
+
+def of_checkpoint(text: str, checkpoint: Checkpoint, origin: str) -> Model:
+    """Shapes from the checkpoint's config, bytes from its headers."""
     if checkpoint.config is None:
         raise ConfigError(
             f"{text}: there is no config.json beside the weights "
             f"({checkpoint.tensors.total_bytes:,} bytes in {len(checkpoint.tensors):,} tensors), "
             "so layers and heads are not known; put the model's config.json there"
         )
-    model = read_model(Config(checkpoint.config, f"{text}/config.json"))
-    quantization = model.quantization or _quantization_beside(checkpoint)
+    beside = _quantization_beside(checkpoint)
+    where = f"{text}/{CONFIG_NAME}"
+    model = known_or_assumed(checkpoint.config, where, checkpoint.tensors)
+    quantization = model.quantization or beside
+    differences = _differences(model, checkpoint, quantization)
+    names = [name for name, _ in checkpoint.shards]
     return replace(
         model,
         id=text,
         quantization=quantization,
         stored=checkpoint.tensors,
-        stored_files=tuple(name for name, _ in checkpoint.shards),
-        basis="header",
-        notes=(*model.notes, *checkpoint.notes, *_differences(model, checkpoint, quantization)),
-        source=f"headers of {', '.join(name for name, _ in checkpoint.shards[:3])}"
-        + (f" and {len(checkpoint.shards) - 3} more" if len(checkpoint.shards) > 3 else ""),
+        stored_files=tuple(names),
+        basis="header" if model.basis == "config" else model.basis,
+        notes=(*model.notes, *checkpoint.notes, *differences),
+        source=f"headers of {', '.join(names[:3])}"
+        + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        + origin,
     )
+
+
+def known_or_assumed(
+    content: dict[str, Any], where: str, stored: TensorTable | None = None
+) -> Model:
+    """The facts by the family of the config, or those assumed where none reads it."""
+    config = Config(content, where)
+    try:
+        return read_model(config)
+    except UnknownArchitecture:
+        from weighbridge.model.unknown import read_unknown
+
+        return read_unknown(config, stored)
 
 
 def from_gguf(text: str, path: str) -> Model:
@@ -57,14 +118,6 @@ def from_gguf(text: str, path: str) -> Model:
     from weighbridge.model.gguf_splits import read_gguf
 
     return read_gguf_model(read_gguf(path), text)
-
-
-def _only_config(folder: Path) -> bool:
-    return (
-        folder.is_dir()
-        and (folder / "config.json").is_file()
-        and not any(each.name.endswith(WEIGHT_FILES) for each in folder.iterdir())
-    )
 
 
 def _quantization_beside(checkpoint: Checkpoint) -> dict[str, Any] | None:
@@ -82,7 +135,7 @@ def _quantization_beside(checkpoint: Checkpoint) -> dict[str, Any] | None:
 
 def _differences(model: Model, checkpoint: Checkpoint, quantization: object) -> tuple[str, ...]:
     """Say where the files hold other tensors than the architecture has."""
-    if quantization:
+    if quantization or model.basis == "assumed":
         return ()
     known = dict(model.named_parameters())
     stored = {tensor.name: tensor.shape for tensor in checkpoint.tensors}

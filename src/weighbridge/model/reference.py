@@ -1,11 +1,14 @@
 """What the user typed → what it refers to.
 
-A path wins if it exists; then the catalogue; then a bare size. A name that is close to one of the
-catalogue is never read as a bare size: ``lama-3.1-8b`` is a misspelling, not an 8B model.
+A path wins if it exists; then the catalogue; then, where it is spelt ``org/name``, the Hugging
+Face Hub; then a bare size. ``hf:`` before a name asks the Hub and nothing else. A name that is
+close to one of the catalogue is never read as a bare size: ``lama-3.1-8b`` is a misspelling, not
+an 8B model.
 """
 
 from __future__ import annotations
 
+import re
 from os.path import exists, expanduser, isdir
 from typing import Literal, NamedTuple
 
@@ -13,16 +16,33 @@ from weighbridge.errors import ModelReferenceError
 from weighbridge.model import catalog
 
 MISSPELLING = 0.8
+HUB_PREFIX = "hf:"
+# huggingface_hub, utils/_validators.py: at most 96 characters, no -- and no .., no dot or dash at
+# either end; a revision is a branch, a tag, refs/pr/N or a commit.
+_REPO = (
+    r"(?=.{1,96}$)(?!.*(?:--|\.\.))(?!.*\.git$)[A-Za-z0-9_](?:[\w.-]*\w)?"
+    r"(?:/[A-Za-z0-9_](?:[\w.-]*\w)?)?"
+)
+_REVISION = r"(?=.{1,200}$)(?!.*\.\.)\w[\w.-]*(?:/\w[\w.-]*)*"
+
+
+class Repo(NamedTuple):
+    """A repository of the Hub and a revision of it: a branch, a tag or a commit."""
+
+    id: str
+    revision: str = "main"
 
 
 class Reference(NamedTuple):
     """A resolved name: the text as typed, its kind, and what it points at."""
 
     text: str
-    kind: Literal["folder", "config", "file", "gguf", "catalogue", "size"]
+    kind: Literal["folder", "config", "file", "gguf", "catalogue", "size", "hub", "adapted"]
     path: str | None = None
     row: catalog.Row | None = None
     size: tuple[str, int] | None = None
+    repo: Repo | None = None
+    parts: tuple[str, str] | None = None
 
 
 def resolve(text: str) -> Reference:
@@ -33,9 +53,14 @@ def resolve(text: str) -> Reference:
     text = text.strip()
     if not text or "\0" in text or len(text) > 4096:
         raise ModelReferenceError("no model was named; give a name such as llama-3.1-8b, or a path")
+    if text.startswith(HUB_PREFIX):
+        return Reference(text, "hub", repo=_asked_of_the_hub(text))
     path = expanduser(text)
     if exists(path):
         return _local(text, path)
+    if _names_an_adapter(text):
+        base, _, adapter = text.rpartition("+")
+        return Reference(text, "adapted", parts=(base, adapter))
     if looks_like_path(text):
         raise ModelReferenceError(
             f"{text!r} does not exist; give a folder, a config.json or a name"
@@ -43,6 +68,9 @@ def resolve(text: str) -> Reference:
     row = catalog.find(text)
     if row is not None:
         return Reference(text, "catalogue", row=row)
+    repo = parse_repo(text)
+    if repo is not None and "/" in repo.id:
+        return Reference(text, "hub", repo=repo)
     from weighbridge.model.assumed import parse_size
 
     size = parse_size(text)
@@ -50,6 +78,40 @@ def resolve(text: str) -> Reference:
     if size is not None and not _misspelt(text, size[0]):
         return Reference(text, "size", size=size)
     raise ModelReferenceError(_miss(text, close))
+
+
+def parse_repo(text: str) -> Repo | None:
+    """``org/name`` or ``org/name@revision`` as a :class:`Repo`; None where it is neither.
+
+    >>> parse_repo("Qwen/Qwen3-8B@main")
+    Repo(id='Qwen/Qwen3-8B', revision='main')
+    >>> parse_repo("../models/Qwen3-8B")
+    """
+    name, at, revision = text.partition("@")
+    # Compiled only where they are asked for: most names are answered before.
+    if not re.fullmatch(_REPO, name, re.ASCII):
+        return None
+    if at and not re.fullmatch(_REVISION, revision, re.ASCII):
+        return None
+    return Repo(name, revision or "main")
+
+
+def _asked_of_the_hub(text: str) -> Repo:
+    repo = parse_repo(text.removeprefix(HUB_PREFIX))
+    if repo is None:
+        raise ModelReferenceError(
+            f"{text[:120]!r} is no repository of the Hub; write hf:org/name or hf:org/name@revision"
+        )
+    return repo
+
+
+def _names_an_adapter(text: str) -> bool:
+    """``BASE+ADAPTER``: the adapter is a folder that exists, or a repository of the Hub."""
+    base, _, adapter = text.rpartition("+")
+    if not base or not adapter:
+        return False
+    repo = parse_repo(adapter.removeprefix(HUB_PREFIX))
+    return isdir(expanduser(adapter)) or (repo is not None and "/" in repo.id)
 
 
 def looks_like_path(text: str) -> bool:

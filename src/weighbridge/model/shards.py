@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from weighbridge.errors import FileFormatError, ModelReferenceError
-from weighbridge.model.bounded import label, quoted, read_json_object
+from weighbridge.model.bounded import label, quoted
 
 SINGLE_NAME = "model.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
@@ -62,11 +61,6 @@ class Index:
             )
 
 
-def read_index(path: Path) -> Index:
-    """The index at ``path``; FileFormatError where it is not one, or a shard's name is unsafe."""
-    return parse_index(read_json_object(path, MAX_INDEX_BYTES), label(path))
-
-
 def parse_index(content: dict[str, Any], where: str) -> Index:
     """The index that ``content`` holds; ``where`` names the file in errors (FileFormatError)."""
     weight_map = content.get("weight_map")
@@ -88,9 +82,14 @@ def parse_index(content: dict[str, Any], where: str) -> Index:
     return Index(weight_map, total if type(total) is int else None)
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether this is one file name, on POSIX and on Windows alike, that can be printed."""
+    return bool(_FILE_NAME.fullmatch(name)) and name.isprintable() and not set(name) <= {"."}
+
+
 def _check_name(name: str, where: str) -> None:
     """Refuse a shard that is not a plain file name on POSIX and on Windows alike."""
-    if not _FILE_NAME.fullmatch(name) or not name.isprintable() or set(name) <= {"."}:
+    if not is_plain_name(name):
         raise FileFormatError(
             f"{where} names the shard {quoted(name)}, where a plain file name in the same folder "
             "is right"

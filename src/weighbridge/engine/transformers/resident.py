@@ -45,9 +45,13 @@ def parameters_of(setup: Setup, share: Share) -> list[tuple[Parameter, int]]:
 
 
 def weights(setup: Setup, share: Share) -> list[Term]:
-    """Parameters in their storage format; the headers' own bytes where the files are loaded."""
+    """Parameters in their storage format; the headers' own bytes where the files are loaded.
+
+    An adapter's tensors are a term beside them.
+    """
+    beside = adapters(setup, share)
     if setup.as_stored and setup.model.stored is not None:
-        return [_from_headers(setup, share)]
+        return [_from_headers(setup, share), *beside]
     storage = setup.storage
     weighed = weigh_parameters(parameters_of(setup, share), storage)
     inputs: dict[str, Any] = {f"parameters in {storage.name}": weighed.elements_in_format}
@@ -75,7 +79,38 @@ def weights(setup: Setup, share: Share) -> list[Term]:
     ]
     if share.first and _between(TIED_TWICE, setup):
         found.append(_tied_copy(setup, share))
-    return found
+    return found + beside
+
+
+def adapters(setup: Setup, share: Share) -> list[Term]:
+    """The tensors of an adapter (``model.adapter.AdaptedModel``), each beside its layer."""
+    table = getattr(setup.model, "adapters", ())
+    here = set(share.layers)
+    mine = []
+    for tensor in table:
+        number = tensor.name.partition("layers.")[2].partition(".")[0]
+        inside = number.isdecimal() and int(number) < len(setup.model.layers)
+        if int(number) in here if inside else share.last:
+            mine.append(tensor)
+    size = sum(tensor.nbytes for tensor in mine)
+    if not size:
+        return []
+    wide = sum(max(tensor.nbytes, 4 * tensor.elements) for tensor in mine)
+    known: Any = setup.model
+    return [
+        Term(
+            "adapters",
+            share.device,
+            "resident",
+            size,
+            size,
+            wide if known.adapter_basis == "header" else 2 * size,
+            known.adapter_basis,
+            "sum of the adapter's tensors; in fp32 at most",
+            {"tensors": len(mine)},
+            f"{known.adapter_source}; peft autocast_adapter_dtype casts 16 bit to fp32",
+        )
+    ]
 
 
 def _from_headers(setup: Setup, share: Share) -> Term:
