@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -10,7 +12,7 @@ from weighbridge.engine import parse_engine
 from weighbridge.errors import InputError
 from weighbridge.formats import find_format
 from weighbridge.formats.cache import find_cache_format
-from weighbridge.hardware.cards import find_card
+from weighbridge.hardware.cards import find_card, known
 from weighbridge.hardware.machine import parse_machine
 from weighbridge.model.assumed import assumed_model, parse_size
 from weighbridge.model.catalog import find
@@ -21,8 +23,6 @@ from weighbridge.units import format_bytes, parse_count
 from weighbridge.units import parse_size as parse_bytes
 
 WEIGHT = Parameter("model.layers.0.mlp.up_proj.weight", (4096, 1024), "linear")
-# Only names of this length are looked for among all names, which takes milliseconds.
-LONGEST_NAME = 24
 
 
 def _count(text: str) -> None:
@@ -38,9 +38,8 @@ def _size(text: str) -> None:
 def _machine(text: str) -> None:
     machine = parse_machine(text)
     assert 1 <= len(machine.devices) <= 1024
-    assert parse_machine(machine.name).name == machine.name or not all(
-        card.id == find_card(card.id).id for card in machine.devices if not card.id[:1].isdigit()
-    )
+    if all(known(card.id) for card in machine.devices):
+        assert parse_machine(machine.name).name == machine.name
     assert machine.link is None or machine.link.kind
 
 
@@ -49,7 +48,7 @@ def _model(text: str) -> None:
     size = parse_size(text)
     if size is not None:
         assert assumed_model(text, *size).parameters > 0
-    if len(text) <= LONGEST_NAME and not looks_like_path(text.strip()):
+    if not looks_like_path(text.strip()):
         resolve(text)
 
 
@@ -68,8 +67,15 @@ EVERY: tuple[Callable[[str], Any], ...] = (
 
 
 def one(data: bytes) -> None:
-    """Every parser gets the same text."""
+    """Every parser gets the same text; one text in 16 also gets the names that are close to it,
+    which take milliseconds to find."""
     text = data.decode("utf-8", "surrogateescape")
-    for parse in EVERY:
-        with suppress(InputError):
-            parse(text)
+    close = difflib.get_close_matches
+    if zlib.crc32(data) % 16:
+        difflib.get_close_matches = lambda *_, **__: []
+    try:
+        for parse in EVERY:
+            with suppress(InputError):
+                parse(text)
+    finally:
+        difflib.get_close_matches = close
