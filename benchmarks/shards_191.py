@@ -127,8 +127,8 @@ def main() -> int:
     within = max(found["wall_s"], found["cpu_s"]) <= BUDGET
     print(json.dumps(found))
     print(
-        f"{SHARDS} shards, {PARAMETERS / 1e9:.0f}B parameters: {found['wall_s']:.2f} s from command "
-        f"to answer, {found['cpu_s']:.2f} s of it CPU (budget {BUDGET:.0f}): "
+        f"{SHARDS} shards, {PARAMETERS / 1e9:.0f}B parameters: {found['wall_s']:.2f} s from "
+        f"command to answer, {found['cpu_s']:.2f} s of it CPU (budget {BUDGET:.0f}): "
         f"{'within budget' if within else 'over budget'}"
     )
     return 1 if arguments.check and not within else 0
