@@ -18,21 +18,18 @@ import statistics
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import weighbridge as wb
+from scripts.report import ROOT, table, write, write_part
 from weighbridge.planner import DevicePlan, Plan
 from weighbridge.term import Term
 
-ROOT = Path(__file__).parent.parent
 TRUTH = ROOT / "tests" / "truth" / "transformers_inference.jsonl"
 REPORT = ROOT / "docs" / "accuracy.md"
-README = ROOT / "README.md"
 OPTIONS = ("weights", "engine", "on", "attn_implementation", "input_tokens", "output_tokens",
            "concurrency")  # fmt: skip
 OUTSIDE_TORCH = {"context", "reserve"}
-BEGIN, END = "<!-- accuracy: begin -->", "<!-- accuracy: end -->"
 
 
 @dataclass(frozen=True)
@@ -125,13 +122,6 @@ def group_of(result: Result) -> str:
     return f"{row['engine']}, {row['weights']}, {row['quantity']}{cards}"
 
 
-def table(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """A Markdown table, its figures to the right."""
-    header = list(header)
-    rule = [":--", *("--:" for _ in header[1:])]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, rule, *map(list, lines)])
-
-
 def summary(results: list[Result]) -> str:
     """The table that the README quotes: reported rows by version, and all of them."""
     reported = [r for r in results if r.row["use"] == "report"]
@@ -208,14 +198,6 @@ def _every_row(results: list[Result]) -> str:
     return table(header, lines)
 
 
-def write(path: Path, text: str, *, check: bool) -> bool:
-    """Write the text, or say whether it is what the file holds already."""
-    if check:
-        return path.read_text(encoding="utf-8") == text
-    path.write_text(text, encoding="utf-8")
-    return True
-
-
 def main() -> int:
     """Print, and write or compare."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -228,11 +210,7 @@ def main() -> int:
     others = [r for r in everything if "out_of_scope" in r.row]
     print(summary(results))
     same = write(REPORT, report(results, others), check=check)
-    if README.exists():
-        text = README.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        same &= write(README, f"{before}{BEGIN}\n{summary(results)}\n{END}{after}", check=check)
+    same &= write_part("accuracy", summary(results), check=check)
     if not same:
         print("docs/accuracy.md or the README's table is not what the program says; "
               "run scripts/accuracy", file=sys.stderr)  # fmt: skip

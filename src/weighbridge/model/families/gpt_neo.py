@@ -53,10 +53,11 @@ def _windows(config: Config, layers: int) -> Windows:
     window = config.integer("window", "window_size", default=256, high=POSITIONS)
     sizes = {"global": None, "local": window}
     kinds: list[str] = []
-    for pair in config.raw.get("attention_types") or [[["global", "local"], 12]]:
+    stated = config.raw.get("attention_types") or [[["global", "local"], 12]]
+    for pair in stated if isinstance(stated, list) else [stated]:
         match pair:
             case [list() as names, int() as times] if 0 <= times <= LAYERS and len(names) <= 64:
-                kinds += names * times
+                kinds += [str(name) for name in names] * times
             case _:
                 raise config.refuse("attention_types", "is no list of kinds and repetitions")
     if len(kinds) != layers or any(kind not in sizes for kind in kinds):

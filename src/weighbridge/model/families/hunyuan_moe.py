@@ -28,7 +28,7 @@ def read(config: Config) -> Model:
             shape.hidden,
             width,
             count,
-            _one(config, "experts per token", "moe_topk"),
+            _one(config, "experts per token", "moe_topk", count),
             router="gate.wg",
             shared=width,
             shared_name="shared_mlp",
@@ -36,12 +36,15 @@ def read(config: Config) -> Model:
     )
 
 
-def _one(config: Config, fact: str, key: str) -> int:
-    """A number, or a list of equal ones for the layers."""
+def _one(config: Config, fact: str, key: str, high: int) -> int:
+    """A number up to ``high``, or a list of equal ones for the layers."""
     value = config.raw.get(key)
     if not isinstance(value, list):
-        return config.integer(fact, key, default=1)
+        return config.integer(fact, key, default=1, high=high)
     numbers = set(config.integers(fact, key) or ())
     if len(numbers) != 1:
         raise config.refuse(key, "differs by layer")
-    return numbers.pop()
+    (number,) = numbers
+    if not 1 <= number <= high:
+        raise config.refuse(key, f"is outside 1 … {high:,}")
+    return number
