@@ -14,7 +14,8 @@ from weighbridge.model.facts import CacheStream, Parameter, StateTensor
 
 @dataclass(frozen=True, slots=True)
 class CompressedAttention:
-    """``heads`` queries over one KV head of ``head_dim``; ``index_dim`` is 0 without an indexer."""
+    """``heads`` queries over one KV head of ``head_dim``; ``index_dim`` is 0 without an indexer,
+    which chooses ``top_k`` of the entries."""
 
     parameters: tuple[Parameter, ...]
     heads: int
@@ -22,6 +23,8 @@ class CompressedAttention:
     window: int
     ratio: int
     index_dim: int = 0
+    index_heads: int = 0
+    top_k: int | None = None
 
     @property
     def kind(self) -> str:

@@ -15,9 +15,14 @@ from weighbridge.model.mixers.mla import LatentAttention
 
 @dataclass(frozen=True, slots=True)
 class SparseLatentAttention(LatentAttention):
-    """Latent attention over indexed keys; ``index_dim`` is 0 where another layer's index serves."""
+    """Latent attention over the ``top_k`` best of all keys, or over all where that is not known.
+
+    ``index_dim`` is 0 where another layer's index serves.
+    """
 
     index_dim: int = 0
+    index_heads: int = 0
+    top_k: int | None = None
 
     @property
     def kind(self) -> str:
@@ -34,9 +39,11 @@ class SparseLatentAttention(LatentAttention):
 
 @dataclass(frozen=True, slots=True)
 class SparseAttention(FullAttention):
-    """Grouped-query attention over indexed keys, with index keys of ``index_dim`` elements."""
+    """Grouped-query attention over the ``top_k`` best keys, with index keys of ``index_dim``."""
 
     index_dim: int = 0
+    index_heads: int = 0
+    top_k: int | None = None
 
     @property
     def kind(self) -> str:
