@@ -76,10 +76,13 @@ def pass_operations(
     """Operations of one sequence's ``new`` tokens, the last of ``positions``.
 
     The head works on ``logits`` of them: one is all that generating needs. ``expanded`` says that
-    the engine keeps latents expanded, and so cannot absorb them in decode. Towers are not in it.
+    the engine keeps latents expanded, and so cannot absorb them in decode. A pooler works on one
+    token, and towers are not in it.
     """
     seen = Pass(new, positions, decoding and not expanded, encoder_tokens, image_tokens)
-    total = 2 * head_elements(model) * logits + 2 * matrix_elements(model.outer) * new
+    pooler = matrix_elements(p for p in model.outer if "pooler" in p.name)
+    total = 2 * head_elements(model) * logits + 2 * pooler
+    total = total + 2 * (matrix_elements(model.outer) - pooler) * new
     for layer, count in model.layer_groups():
         each = linear_operations(layer, new) + mixing_operations(layer.mixer, seen)
         total = total + count * each
