@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import weighbridge as wb
@@ -54,6 +54,7 @@ def test_every_kind_of_mixer_has_its_formulas() -> None:
 
 
 @given(tokens=COUNTS, size=st.integers(1, 40), top_k=st.integers(1, 9))
+@settings(deadline=None)
 def test_pairs_counted_one_by_one(tokens: int, size: int, top_k: int) -> None:
     each = range(1, tokens + 1)
     assert causal(tokens) == sum(each)
@@ -64,6 +65,7 @@ def test_pairs_counted_one_by_one(tokens: int, size: int, top_k: int) -> None:
 
 
 @given(tokens=st.integers(1, 120), window=st.integers(1, 60))
+@settings(deadline=None)
 def test_a_window_on_both_sides(tokens: int, window: int) -> None:
     near = BidirectionalAttention((), 1, 1, window)
     pairs = sum(abs(a - b) <= window // 2 for a in range(tokens) for b in range(tokens))

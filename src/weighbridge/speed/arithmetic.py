@@ -14,7 +14,15 @@ from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.speed.mixing import Pass, mixing_operations
 
 # Tables that are added or scaled by, not multiplied with vectors.
-TABLES = ("A_log", "position_bias", "_ape", "correction_bias", "relative_attention_bias.weight")
+TABLES = (
+    "A_log",
+    "position_bias",
+    "_ape",
+    "correction_bias",
+    "relative_attention_bias.weight",
+    "r_k",
+    *(f".x_{letter}" for letter in "rwkvag"),
+)
 NOT_MATRICES = frozenset({"embedding", "norm", "bias", "head"})
 
 

@@ -204,6 +204,13 @@ def _lightning(mixer: Any, seen: Pass) -> Any:
     return 5 * mixer.recurrent_elements * seen.new
 
 
+def _time_mixing(mixer: Any, seen: Pass) -> Any:
+    """S = S·diag(w) + (S·a)bᵀ + vkᵀ, o = S·r (arXiv:2503.14456, equation 17): decay 1, S·a 2, two
+    outer products with their sums 4, read-out 2; mixing in the token before and the correction of
+    the output, some twenty per channel, are left out."""
+    return 9 * mixer.recurrent_elements * seen.new
+
+
 def _rg_lru(mixer: Any, seen: Pass) -> Any:
     """h = a·h + √(1 - a²)·(i·x) with a = exp(-c·softplus(Λ)·r) (arXiv:2402.19427, section 2.4): ten
     operations per channel; its gates are weights."""
@@ -259,6 +266,7 @@ MIXING: dict[str, Callable[[Any, Pass], Any]] = {
     "SlidingLatentAttention": _sliding_latent,
     "SparseAttention": _sparse,
     "SparseLatentAttention": _sparse_latent,
+    "TimeMixing": _time_mixing,
 }
 
 

@@ -110,7 +110,11 @@ def loads(question: Question, storage: StorageFormat, cache: CacheFacts) -> tupl
         encoded, prompt, cached = prompt, 1, cached - prompt + 1
     groups = model.layer_groups()
     expanded = any(cache.streams(layer) != layer.mixer.cache for layer, _ in groups)
-    moved = {"element": cache.element_bytes, "streams": cache.streams, "encoder_tokens": encoded}
+    moved: dict[str, Any] = {
+        "element": cache.element_bytes,
+        "streams": cache.streams,
+        "encoder_tokens": encoded,
+    }
     whole = prefill_traffic(model, storage, sequences, prompt, **moved)
     step = step_traffic(model, storage, sequences, cached, **moved)
     logits = 1 if model.generates else prompt

@@ -131,6 +131,7 @@ READS: dict[str, Reads] = {
     "SlidingLatentAttention": _visible,
     "SparseAttention": _chosen,
     "SparseLatentAttention": _chosen,
+    "TimeMixing": _visible,
 }
 
 
