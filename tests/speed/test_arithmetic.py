@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +221,31 @@ def test_full_attention_over_a_prompt() -> None:
     full = FullAttention((), 8, 2, 64, 48)
     assert mixing_operations(full, Pass(10, 10)) == 2 * 8 * (64 + 48) * 55
     assert mixing_operations(full, Pass(1, 10)) == 2 * 8 * (64 + 48) * 10
+
+
+def test_an_engine_that_expands_latents_reads_them_expanded() -> None:
+    """Transformers 4.57 caches 128 × (192 + 128) elements per token and layer, not 576."""
+    old, new = (
+        wb.plan("deepseek-v3", on="8xh200", context=65_536, weights="fp8", engine=engine).speed
+        for engine in ("transformers==4.57.0", "transformers")
+    )
+    assert old is not None
+    assert new is not None
+    assert old.decode is not None
+    assert new.decode is not None
+    more = 65_537 * 61 * 2 * (128 * 320 - 576) / 4.8e12
+    assert old.decode.memory - new.decode.memory == pytest.approx(more, rel=0.01)
+    assert old.decode.arithmetic > new.decode.arithmetic
+
+
+def test_a_plan_imports_no_mixer_that_its_model_does_not_have() -> None:
+    program = (
+        "import sys; from weighbridge.cli import main\n"
+        "main(['llama-3.1-8b', '--on', 'rtx-4090', '--json'])\n"
+        "names = [n for n in sys.modules if n.startswith('weighbridge.model.mixers.')]\n"
+        "sys.stderr.write(' '.join(sorted(n.rpartition('.')[2] for n in names)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert set(done.stderr.split()) <= {"full", "mla", "sliding"}

@@ -24,6 +24,11 @@ TABLES = (
     *(f".x_{letter}" for letter in "rwkvag"),
 )
 NOT_MATRICES = frozenset({"embedding", "norm", "bias", "head"})
+# What cross-attention applies to the tokens that it sees, once, and not to its own.
+CROSSING = (
+    *(f"{name}.{end}_proj.weight" for name in ("encoder_attn", "cross_attn") for end in "kv"),
+    *(f"EncDecAttention.{end}.weight" for end in "kv"),
+)
 
 
 def matrix_elements(
@@ -51,12 +56,19 @@ def layer_elements(layer: Layer) -> int:
     return matrix_elements(layer.parameters, experts_share=share)
 
 
-def linear_operations(layer: Layer, tokens: Any) -> Any:
+def crossing_elements(layer: Layer) -> int:
+    """Elements that make keys and values of an encoder's or an image's tokens."""
+    return sum(p.elements for p in layer.mixer.parameters if p.name.endswith(CROSSING))
+
+
+def linear_operations(layer: Layer, tokens: Any, seen: Any = 0) -> Any:
     """2 × the active matrix elements × tokens; experts count by how many a token visits.
 
-    A convolution's taps are among them, each worth one multiply-add per token.
+    A convolution's taps are among them, each worth one multiply-add per token. ``seen`` are the
+    tokens of an encoder or image of which keys and values are made in this pass.
     """
-    return 2 * layer_elements(layer) * tokens
+    crossing = crossing_elements(layer)
+    return 2 * (layer_elements(layer) - crossing) * tokens + 2 * crossing * seen
 
 
 def head_elements(model: Model) -> int:
@@ -91,8 +103,9 @@ def pass_operations(
     pooler = matrix_elements(p for p in model.outer if "pooler" in p.name)
     total = 2 * head_elements(model) * logits + 2 * pooler
     total = total + 2 * (matrix_elements(model.outer) - pooler) * new
+    made = 0 if decoding else encoder_tokens + image_tokens
     for layer, count in model.layer_groups():
-        each = linear_operations(layer, new) + mixing_operations(layer.mixer, seen)
+        each = linear_operations(layer, new, made) + mixing_operations(layer.mixer, seen)
         total = total + count * each
     return total
 

@@ -19,6 +19,7 @@ from weighbridge.memory.cache import (
 )
 from weighbridge.model.facts import CacheStream, Layer, Model
 from weighbridge.model.feed_forward import MixtureOfExperts
+from weighbridge.speed.arithmetic import CROSSING
 from weighbridge.units import ceil_div, minimum
 
 
@@ -158,11 +159,12 @@ def state_moved(layer: Layer, element: int) -> tuple[int, int]:
     return (size // ratio, size // ratio) if ratio > 1 else (size, size)
 
 
-def bytes_read(model: Model, storage: StorageFormat, rows: int) -> int:
+def bytes_read(model: Model, storage: StorageFormat, rows: int, *, crossing: bool = True) -> int:
     """Bytes of weights that a pass over ``rows`` tokens reads.
 
     The embedding gives up single rows, unless it is the head as well; of the routed experts those
     are read that at least one token is expected to visit, E·(1 − (1 − k/E)^rows) of E.
+    ``crossing`` says that keys and values of an encoder or image are made, as in prefill alone.
     """
     total = 0.0
     for parameter in model.outer:
@@ -175,6 +177,8 @@ def bytes_read(model: Model, storage: StorageFormat, rows: int) -> int:
             share = layer.feed_forward.top_k / layer.feed_forward.experts
             touched = 1 - (1 - share) ** rows
         for parameter in layer.parameters:
+            if not crossing and parameter.name.endswith(CROSSING):
+                continue
             part = touched if parameter.role == "expert" else 1.0
             total += storage.bytes_of(parameter) * count * part
     return int(total)
@@ -205,7 +209,7 @@ def step_traffic(
         state_read += count * taken
         state_written += count * put
     return Traffic(
-        bytes_read(model, storage, sequences),
+        bytes_read(model, storage, sequences, crossing=False),
         sequences * element * read,
         sequences * element * written,
         sequences * state_read,
