@@ -249,3 +249,17 @@ def test_a_plan_imports_no_mixer_that_its_model_does_not_have() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert set(done.stderr.split()) <= {"full", "mla", "sliding"}
+
+
+@pytest.mark.parametrize("name", ["Zyphra/Zamba-7B-v1", "Zyphra/Zamba2-2.7B"])
+def test_a_shared_block_works_at_each_of_its_uses(name: str) -> None:
+    """Its weights are stored once, and multiplied by and read once for every use."""
+    model = load_model(name)
+    uses = [layer for layer in model.layers if hasattr(layer.mixer, "parts")]
+    repeated = [layer for layer in uses if layer.again]
+    assert 0 < len(repeated) < len(uses)
+    inside = sum(layer_elements(layer) for layer in model.layers)
+    assert inside > matrix_elements(p for each in model.layers for p in each.parameters)
+    first = next(each for each in uses if not each.again)
+    own = {p.name for p in first.parameters if "_adapter_list." not in p.name}
+    assert {p.name for p in repeated[0].again} <= own

@@ -16,6 +16,7 @@ from weighbridge.speed.mixing import Pass, mixing_operations
 # Tables that are added or scaled by, not multiplied with vectors.
 TABLES = (
     "A_log",
+    ".D",
     "position_bias",
     "_ape",
     "correction_bias",
@@ -53,7 +54,7 @@ def layer_elements(layer: Layer) -> int:
     """Elements of a layer's matrices that one token passes through."""
     feed = layer.feed_forward
     share = (feed.top_k, feed.experts) if isinstance(feed, MixtureOfExperts) else (1, 1)
-    return matrix_elements(layer.parameters, experts_share=share)
+    return matrix_elements((*layer.parameters, *layer.again), experts_share=share)
 
 
 def crossing_elements(layer: Layer) -> int:

@@ -176,7 +176,7 @@ def bytes_read(model: Model, storage: StorageFormat, rows: int, *, crossing: boo
         if isinstance(layer.feed_forward, MixtureOfExperts):
             share = layer.feed_forward.top_k / layer.feed_forward.experts
             touched = 1 - (1 - share) ** rows
-        for parameter in layer.parameters:
+        for parameter in (*layer.parameters, *layer.again):
             if not crossing and parameter.name.endswith(CROSSING):
                 continue
             part = touched if parameter.role == "expert" else 1.0
