@@ -6,16 +6,17 @@ from contextlib import suppress
 
 from fuzz.held import held
 from weighbridge.errors import InputError
+from weighbridge.model.bounded import parse_json_object
 from weighbridge.model.checkpoint import read_checkpoint
 from weighbridge.model.safetensors import LENGTH_BYTES, header_length, parse_header
-from weighbridge.model.shards import INDEX_NAME, read_index
+from weighbridge.model.shards import INDEX_NAME, parse_index
 
 
 def one(data: bytes) -> None:
     """A text that begins with a brace is an index or a bare header; all else is a file."""
     if data.startswith(b"{"):
         with suppress(InputError):
-            read_index(held(data, INDEX_NAME))
+            parse_index(parse_json_object(data, INDEX_NAME), INDEX_NAME)
         with suppress(InputError):
             header = parse_header(data, None, "header")
             assert header.tensors.total_bytes == header.data_bytes

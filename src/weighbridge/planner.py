@@ -21,7 +21,7 @@ from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.records import record
 from weighbridge.request import Request, Tokens, settle_tokens
-from weighbridge.speed.roofline import Floor, Speed, bytes_read, floor_of, operations
+from weighbridge.speed.roofline import Speed, speed_floor
 from weighbridge.term import Basis, Phase, Term, weakest
 from weighbridge.units import format_bytes
 
@@ -208,27 +208,17 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
 
 def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spending) -> Speed | None:
     """The floor of prefill and decode on the machine's stated rates."""
-    model, tokens, sequences = question.model, question.tokens, question.concurrency
     if not question.cards or spending.storage is None:
         return None
-    weights = [sum(t.bytes for t in d.terms if t.name == "weights") for d in devices]
-    held = sum(weights) or 1
+    held = [
+        (
+            sum(term.bytes for term in device.terms if term.name == "weights"),
+            _held(device.phases.get("decode", ())),
+        )
+        for device in devices
+    ]
     dtype = spending.settings["activations"]
-
-    def at(rows: int, cached: list[int], work: int) -> Floor | None:
-        read = bytes_read(model, spending.storage, rows) if spending.storage else 0
-        reads = [read * part // held + extra for part, extra in zip(weights, cached, strict=True)]
-        return floor_of(question.cards, dtype, reads, work)
-
-    prefill = at(
-        tokens.prompt * sequences, [0] * len(devices), operations(model, tokens.prompt, sequences)
-    )
-    if prefill is None:
-        return None
-    if not model.generates:
-        return Speed(prefill, None, sequences)
-    cached = [_held(device.phases["decode"]) for device in devices]
-    return Speed(prefill, at(sequences, cached, operations(model, 1, sequences)), sequences)
+    return speed_floor(question, spending.storage, spending.cache, dtype, held)
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:

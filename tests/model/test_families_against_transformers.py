@@ -28,6 +28,7 @@ WITHOUT_CLASS = {
     "phi-msft": "its class was code beside the checkpoint; transformers has phi, named otherwise",
     "qwen": "its class is code beside the checkpoint (modeling_qwen.py)",
     "kimi_k3": "Transformers 5.23 has no class for it",
+    "rwkv7": "its class is in flash-linear-attention (fla/models/rwkv7)",
     "arctic": "Transformers 5.23 has no class for it",
     "bailing_moe": "Transformers 5.23 has no class for it",
     "step3_vl": "Transformers 5.23 has no class for it",

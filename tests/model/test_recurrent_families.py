@@ -48,6 +48,7 @@ FACTS = {
     "LiquidAI/LFM2-1.2B": (1_170_340_608, 12_288, 122_880),
     "LiquidAI/LFM2-8B-A1B": (8_339_929_856, 12_288, 221_184),
     "google/recurrentgemma-2b": (2_682_862_080, 0, 460_800),
+    "fla-hub/rwkv7-1.5B-world": (1_527_404_544, 0, 12_779_520),
     "NX-AI/xLSTM-7b": (6_865_424_896, 0, 67_240_448),
     "Zyphra/ZAYA1-base": (8_840_488_784, 40_960, 215_040),
     "zai-org/GLM-5.3-Flash": (313_786_889_214, 11 * (512 + 257) * 2, 149_291_008),
@@ -232,3 +233,36 @@ def test_a_pattern_of_letters_and_a_list_of_names_are_the_same() -> None:
 def test_kinds_of_layers_are_named_for_the_reader() -> None:
     kinds = {layer.mixer.kind for layer in load_model("falcon-h1-7b").layers}
     assert kinds == {"full attention (GQA) + Mamba-2 (24 heads of 128 × 256)"}
+
+
+# Parameters of the four World models and their shapes (arXiv:2503.14456, appendix), where
+# 2DV + 4D + LD(12D + 2(w + a + v + g) + 19) - (2v + 1)D is the paper's own formula.
+GOOSE = [
+    (768, 12, (64, 64, 32, 128), 191_034_624),
+    (1024, 24, (64, 64, 32, 128), 450_767_872),
+    (2048, 24, (96, 96, 64, 256), 1_527_404_544),
+    (2560, 32, (96, 96, 64, 320), 2_947_735_040),
+]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "layers", "ranks", "count"), GOOSE, ids=["0.1B", "0.4B", "1.5B", "2.9B"]
+)
+def test_rwkv_7(hidden: int, layers: int, ranks: tuple[int, ...], count: int) -> None:
+    names = ("decay_low_rank_dim", "a_low_rank_dim", "v_low_rank_dim", "gate_low_rank_dim")
+    raw = {
+        "model_type": "rwkv7",
+        "architectures": ["RWKV7ForCausalLM"],
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "hidden_ratio": 4.0,
+        "vocab_size": 65_536,
+        **dict(zip(names, ranks, strict=True)),
+    }
+    assert read_model(Config(raw, "goose")).parameters == count
+    for key, value in (("value_dim", 2 * hidden), ("attn", {"layers": [1]}), ("num_heads", 7)):
+        with pytest.raises(ConfigError, match=key):
+            read_model(Config({**raw, key: value}, "goose"))
+    del raw["v_low_rank_dim"]
+    with pytest.raises(ConfigError, match="v_low_rank_dim"):
+        read_model(Config(raw, "goose"))

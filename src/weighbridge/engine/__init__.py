@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from weighbridge.errors import EngineError
 from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
+from weighbridge.memory.cache import Streams, own_streams
 from weighbridge.model.facts import Model
 from weighbridge.records import record
 from weighbridge.request import Deployment, Tokens
@@ -58,12 +59,17 @@ class DeviceSpending:
 
 
 class CacheFacts(NamedTuple):
-    """What the cache costs: per further token, and for a sequence of the settled length."""
+    """What the cache costs: per further token, and for a sequence of the settled length.
+
+    ``streams`` are those that the engine keeps of a layer; ``element_bytes`` is an element's size.
+    """
 
     dtype: str
     bytes_per_token: int
     bytes_per_sequence: Any
     state_bytes_per_sequence: int = 0
+    element_bytes: int = 2
+    streams: Streams = own_streams
 
 
 class Spending(NamedTuple):

@@ -114,11 +114,12 @@ class FeedForward(Protocol):
 
 
 class Layer(NamedTuple):
-    """One block of the stack."""
+    """One block of the stack; ``again`` are parameters of an earlier layer that it applies too."""
 
     mixer: Mixer
     feed_forward: FeedForward
     norms: tuple[Parameter, ...] = ()
+    again: tuple[Parameter, ...] = ()
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -1,8 +1,9 @@
 """The floor of time: bytes that must cross the memory bus, and arithmetic that must be done.
 
-Every decode step reads the weights it uses and the cache it has built, and every prompt token
-passes through all active parameters (Williams et al., "Roofline", CACM 52(4), 2009). Nothing runs
-faster than these on the card's stated rates; how much slower an engine is, is not modelled here.
+Every decode step reads the weights it uses and what its layers remember (``traffic``), and every
+prompt token passes through all active parameters and sees those before it (``arithmetic``): the
+roofline of Williams et al., CACM 52(4), 2009. Nothing runs faster than these on the card's stated
+rates; how much slower an engine is, is not modelled here.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from weighbridge.engine import CacheFacts, Question
 from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
-from weighbridge.model.facts import Model
-from weighbridge.model.feed_forward import MixtureOfExperts
+from weighbridge.speed.arithmetic import encoder_operations, pass_operations
+from weighbridge.speed.traffic import prefill_traffic, step_traffic
 
 
 class Floor(NamedTuple):
@@ -72,35 +74,6 @@ class Speed(NamedTuple):
         return {"prefill": self.prefill.to_dict(), "decode": decode}
 
 
-def bytes_read(model: Model, storage: StorageFormat, rows: int) -> int:
-    """Bytes of weights that a pass over ``rows`` tokens reads.
-
-    The embedding gives up single rows, unless it is the head as well; of the routed experts those
-    are read that at least one token is expected to visit, E·(1 − (1 − k/E)^rows) of E.
-    """
-    total = 0.0
-    for parameter, count in ((p, 1) for p in model.outer):
-        if parameter.role != "embedding" or model.tied:
-            total += storage.bytes_of(parameter) * count
-    for layer, count in model.layer_groups():
-        touched = 1.0
-        if isinstance(layer.feed_forward, MixtureOfExperts):
-            share = layer.feed_forward.top_k / layer.feed_forward.experts
-            touched = 1 - (1 - share) ** rows
-        for parameter in layer.parameters:
-            part = touched if parameter.role == "expert" else 1.0
-            total += storage.bytes_of(parameter) * count * part
-    return int(total)
-
-
-def operations(model: Model, tokens: int, sequences: int) -> int:
-    """Multiply-adds × 2 of ``tokens`` new tokens in each sequence, causal attention included."""
-    embedding = sum(p.elements for p in model.outer if p.role == "embedding" and not model.tied)
-    passed = model.active_parameters - embedding - model.towers_elements
-    attention = sum(2 * layer.mixer.query_width for layer in model.layers) * tokens * tokens
-    return sequences * (2 * passed * tokens + attention)
-
-
 def floor_of(cards: Sequence[Card], dtype: str, reads: Sequence[int], work: int) -> Floor | None:
     """The floor over devices that work one after the other; None where a rate is not known.
 
@@ -115,3 +88,71 @@ def floor_of(cards: Sequence[Card], dtype: str, reads: Sequence[int], work: int)
         memory += size / card.bandwidth
         arithmetic += work * size / everything / rate
     return Floor(memory, arithmetic)
+
+
+class Load(NamedTuple):
+    """Bytes of weights, other bytes, and operations of a pass of all sequences."""
+
+    weights: int
+    remembered: int
+    work: int
+
+
+def loads(question: Question, storage: StorageFormat, cache: CacheFacts) -> tuple[Load, Load]:
+    """What prefill and the last decode step move and compute.
+
+    Where an encoder takes the prompt, the decoder begins with one start token instead.
+    """
+    model, tokens, sequences = question.model, question.tokens, question.concurrency
+    prompt, cached = tokens.prompt, tokens.cached
+    encoded = model.encoder_tokens or 0
+    if model.encodes_prompt:
+        encoded, prompt, cached = prompt, 1, cached - prompt + 1
+    groups = model.layer_groups()
+    expanded = any(cache.streams(layer) != layer.mixer.cache for layer, _ in groups)
+    moved: dict[str, Any] = {
+        "element": cache.element_bytes,
+        "streams": cache.streams,
+        "encoder_tokens": encoded,
+    }
+    whole = prefill_traffic(model, storage, sequences, prompt, **moved)
+    step = step_traffic(model, storage, sequences, cached, **moved)
+    logits = 1 if model.generates else prompt
+    filling = pass_operations(model, prompt, prompt, logits=logits, encoder_tokens=encoded)
+    filling += encoder_operations(model, encoded)
+    one = pass_operations(
+        model, 1, cached, decoding=True, expanded=expanded, encoder_tokens=encoded
+    )
+    return (
+        Load(whole.weights, whole.remembered, sequences * filling),
+        Load(step.weights, step.remembered, sequences * one),
+    )
+
+
+def speed_floor(
+    question: Question,
+    storage: StorageFormat,
+    cache: CacheFacts,
+    dtype: str,
+    held: Sequence[tuple[int, int]],
+) -> Speed | None:
+    """Floors of a machine whose devices hold ``held`` bytes of weights and of cache and state.
+
+    Weights and what is remembered move on each device in the proportion that it holds of them.
+    """
+    parts = [tuple(each) for each in zip(*held, strict=True)]
+    weights, remembered = ([part / (sum(row) or 1) for part in row] for row in parts)
+
+    def at(load: Load) -> Floor | None:
+        reads = [
+            int(load.weights * one + load.remembered * other)
+            for one, other in zip(weights, remembered, strict=True)
+        ]
+        return floor_of(question.cards, dtype, reads, load.work)
+
+    filling, step = loads(question, storage, cache)
+    prefill = at(filling)
+    if prefill is None:
+        return None
+    decode = at(step) if question.model.generates else None
+    return Speed(prefill, decode, question.concurrency)

@@ -32,6 +32,8 @@ def spend(question: Question) -> Spending:
             bytes_per_token=setup.element * per_token,
             bytes_per_sequence=setup.element * per_sequence,
             state_bytes_per_sequence=state_bytes(layers, setup.element),
+            element_bytes=setup.element,
+            streams=setup.streams,
         ),
         storage=setup.storage,
         notes=setup.notes,

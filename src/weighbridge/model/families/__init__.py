@@ -130,6 +130,7 @@ FAMILIES = {
     "qwen3_vl": "qwen_vl:read_qwen3",
     "qwen3_vl_moe": "qwen_vl:read_qwen3_moe",
     "recurrent_gemma": "recurrent_gemma:read",
+    "rwkv7": "rwkv7:read",
     "seed_oss": "seed_oss:read",
     "smollm3": "smollm3:read",
     "solar_open": "glm4_moe:read_solar_open",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weighbridge.model.config import COUNT, Config
+from weighbridge.model.config import COUNT, POSITIONS, Config
 from weighbridge.model.facts import Model
 from weighbridge.model.families.decoder import decoder
 from weighbridge.model.families.deepseek import LatentShape, latent_attention
@@ -54,7 +54,14 @@ def sparse_latent(config: Config, shape: LatentShape, *, owns: bool) -> SparseLa
         shape.nope,
         shape.v_dim,
         index_dim=width if owns else 0,
+        index_heads=config.integer("index heads", "index_n_heads", default=64) if owns else 0,
+        top_k=chosen_keys(config),
     )
+
+
+def chosen_keys(config: Config) -> int:
+    """Keys that an indexer leaves to attend to."""
+    return config.integer("chosen keys", "index_topk", default=2048, high=POSITIONS)
 
 
 def indexer(config: Config, hidden: int, queries_from: int, width: int) -> Parameters:

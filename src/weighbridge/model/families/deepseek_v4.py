@@ -32,6 +32,7 @@ class CompressedShape:
         self.window = config.integer("window", "sliding_window", default=128, high=POSITIONS)
         self.index_heads = config.integer("index heads", "index_n_heads", default=64, high=COUNT)
         self.index_dim = config.integer("index head dim", "index_head_dim", default=128)
+        self.top_k = config.integer("chosen entries", "index_topk", default=512, high=POSITIONS)
         self.streams = config.integer("residual streams", "hc_mult", default=4)
 
 
@@ -100,6 +101,8 @@ def _attention(shape: CompressedShape, ratio: int) -> CompressedAttention:
         shape.window,
         ratio,
         shape.index_dim if indexed else 0,
+        shape.index_heads if indexed else 0,
+        shape.top_k if indexed else None,
     )
 
 

@@ -7,7 +7,7 @@ from weighbridge.model.config import COUNT, LAYERS, POSITIONS, Config
 from weighbridge.model.facts import Mixer, Model
 from weighbridge.model.families.decoder import decoder
 from weighbridge.model.families.deepseek import LatentShape, latent_attention
-from weighbridge.model.families.deepseek_v32 import indexer
+from weighbridge.model.families.deepseek_v32 import chosen_keys, indexer
 from weighbridge.model.families.parts import Parameters, gated_mlp, intermediate_size, linear, norm
 from weighbridge.model.families.routed import by_mlp_types, expert_numbers, routed
 from weighbridge.model.mixers.sparse import SlidingLatentAttention, SparseLatentAttention
@@ -79,6 +79,8 @@ def _indexed(config: Config, shape: LatentShape) -> Mixer:
         shape.nope,
         shape.v_dim,
         index_dim=width,
+        index_heads=config.integer("index heads", "index_n_heads", default=64),
+        top_k=chosen_keys(config),
     )
 
 

@@ -3,7 +3,7 @@ hyper-connections over several residual streams, beside a vision tower."""
 
 from __future__ import annotations
 
-from weighbridge.model.config import COUNT, LAYERS, VOCABULARY, Config
+from weighbridge.model.config import COUNT, LAYERS, POSITIONS, VOCABULARY, Config
 from weighbridge.model.facts import FeedForward, Layer, Mixer, Model, Parameter, Tower
 from weighbridge.model.families.glm5_next_vision import vision_tower
 from weighbridge.model.families.hybrid import Size, every_nth, frame, nested, stack
@@ -125,6 +125,7 @@ def _indexed(config: Config, hidden: int) -> PooledIndexAttention:
     dim = config.integer("index head dim", "index_head_dim", default=128)
     index_heads = config.integer("index heads", "index_n_heads", default=32, high=COUNT)
     pool = config.integer("index pool", "index_kpool", default=16, high=VOCABULARY)
+    top_k = config.integer("chosen keys", "index_topk", default=2048, high=POSITIONS)
     name, index = "self_attn.", "self_attn.indexer."
     parameters = (
         *linear(f"{name}q_a_proj", rank, hidden),
@@ -141,4 +142,5 @@ def _indexed(config: Config, hidden: int) -> PooledIndexAttention:
         *norm(f"{index}k_norm", dim, bias=True),
         *linear(f"{index}weights_proj", index_heads, hidden),
     )
-    return PooledIndexAttention(parameters, heads, latent, rope, nope, v_dim, dim)
+    geometry = (heads, latent, rope, nope, v_dim, dim)
+    return PooledIndexAttention(parameters, *geometry, index_heads, top_k, pool)

@@ -82,7 +82,11 @@ def _sparse(config: Config, shape: Shape) -> Mixer:
         *norm("self_attn.indexer.k_norm", width),
     )
     geometry = (shape.heads, shape.kv_heads, shape.head_dim, shape.head_dim)
-    return SparseAttention(parameters, *geometry, index_dim=width)
+    block = config.integer("index block", "index_block_size", "sparse_block_size", default=128)
+    blocks = config.integer("chosen blocks", "index_topk_blocks", "sparse_topk_blocks", default=16)
+    return SparseAttention(
+        parameters, *geometry, index_dim=width, index_heads=heads, top_k=block * blocks
+    )
 
 
 def _fused(hidden: int, width: int, prefix: str = "mlp.") -> Dense:

@@ -9,7 +9,7 @@ from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Model, Parameter
 from weighbridge.model.families.decoder import decoder
 from weighbridge.model.families.deepseek import LatentShape, latent_attention
-from weighbridge.model.families.deepseek_v32 import indexer, indexer_kinds
+from weighbridge.model.families.deepseek_v32 import chosen_keys, indexer, indexer_kinds
 from weighbridge.model.families.llava import merging_tower
 from weighbridge.model.families.nested import text_section, vision_section, with_towers, within
 from weighbridge.model.families.parts import Parameters, gated_mlp, intermediate_size, norm
@@ -94,6 +94,8 @@ def _mixer(config: Config, kind: _Kind) -> SparseLatentAttention:
         shape.nope,
         shape.v_dim,
         index_dim=width if owns else 0,
+        index_heads=config.integer("index heads", "index_n_heads", default=32) if owns else 0,
+        top_k=chosen_keys(config),
     )
 
 

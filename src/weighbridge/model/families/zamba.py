@@ -23,6 +23,9 @@ from weighbridge.model.mixers.mamba import Mamba
 from weighbridge.model.mixers.parallel import Parallel
 from weighbridge.records import replace
 
+# Each use of a shared block has its own; the first use carries them all.
+ADAPTERS = "_adapter_list."
+
 
 class SharedBlock:
     """The attention of the shared block: twice the hidden width in, the hidden width out."""
@@ -161,7 +164,10 @@ def _stack(
     own = (*linear("linear", hidden, hidden), *norm("mamba_decoder.input_layernorm", hidden))
     again = [
         Layer(
-            Parallel((replace(attends, parameters=()), inside)), replace(feed, parameters=()), own
+            Parallel((replace(attends, parameters=()), inside)),
+            replace(feed, parameters=()),
+            own,
+            tuple(p for p in (*attends.parameters, *feed.parameters) if ADAPTERS not in p.name),
         )
         for attends, feed, _ in blocks
     ]

@@ -13,7 +13,8 @@ from weighbridge.records import record
 
 @record
 class CompressedAttention:
-    """``heads`` queries over one KV head of ``head_dim``; ``index_dim`` is 0 without an indexer."""
+    """``heads`` queries over one KV head of ``head_dim``; ``index_dim`` is 0 without an indexer,
+    which chooses ``top_k`` of the entries."""
 
     parameters: tuple[Parameter, ...]
     heads: int
@@ -21,6 +22,8 @@ class CompressedAttention:
     window: int
     ratio: int
     index_dim: int = 0
+    index_heads: int = 0
+    top_k: int | None = None
 
     @property
     def kind(self) -> str:

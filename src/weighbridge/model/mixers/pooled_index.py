@@ -10,9 +10,13 @@ from weighbridge.records import record
 
 @record
 class PooledIndexAttention(LatentAttention):
-    """Latent attention with an indexer of ``index_dim`` (``modeling_glm5_next.py``, 5.23.0)."""
+    """Latent attention over ``top_k`` tokens, chosen in pools of ``pool`` by an indexer of
+    ``index_dim`` (``modeling_glm5_next.py``, 5.23.0)."""
 
     index_dim: int
+    index_heads: int = 0
+    top_k: int | None = None
+    pool: int = 1
 
     @property
     def kind(self) -> str:

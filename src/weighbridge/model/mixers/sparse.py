@@ -14,9 +14,14 @@ from weighbridge.records import record
 
 @record
 class SparseLatentAttention(LatentAttention):
-    """Latent attention over indexed keys; ``index_dim`` is 0 where another layer's index serves."""
+    """Latent attention over the ``top_k`` best of all keys, or over all where that is not known.
+
+    ``index_dim`` is 0 where another layer's index serves.
+    """
 
     index_dim: int = 0
+    index_heads: int = 0
+    top_k: int | None = None
 
     @property
     def kind(self) -> str:
@@ -33,9 +38,11 @@ class SparseLatentAttention(LatentAttention):
 
 @record
 class SparseAttention(FullAttention):
-    """Grouped-query attention over indexed keys, with index keys of ``index_dim`` elements."""
+    """Grouped-query attention over the ``top_k`` best keys, with index keys of ``index_dim``."""
 
     index_dim: int = 0
+    index_heads: int = 0
+    top_k: int | None = None
 
     @property
     def kind(self) -> str:

@@ -1,0 +1,57 @@
+"""The time mixing of RWKV-7 (Peng et al., arXiv:2503.14456): a generalised delta rule whose state a
+head keeps, and the token before, which both halves of a layer mix in."""
+
+from __future__ import annotations
+
+from weighbridge.model.facts import Parameter, StateTensor
+from weighbridge.model.mixers.recurrent import Convolution, Recurrent
+from weighbridge.records import record
+
+
+@record
+class TimeMixing(Recurrent):
+    """``heads`` states of ``head_dim`` × ``head_dim``, and two earlier tokens of ``width``."""
+
+    parameters: tuple[Parameter, ...]
+    heads: int
+    head_dim: int
+
+    @property
+    def kind(self) -> str:
+        """``RWKV-7`` with its state."""
+        return f"RWKV-7 ({self.heads} heads of {self.head_dim} × {self.head_dim})"
+
+    @property
+    def width(self) -> int:
+        """Channels of all heads, which are the hidden size."""
+        return self.heads * self.head_dim
+
+    @property
+    def convolution(self) -> Convolution:
+        """Mixing in the token before, in both halves of the layer, reaches over two inputs."""
+        return Convolution(2 * self.width, 2)
+
+    @property
+    def recurrent_elements(self) -> int:
+        """One matrix for each head."""
+        return self.heads * self.head_dim * self.head_dim
+
+    @property
+    def state(self) -> tuple[StateTensor, ...]:
+        """The matrices in fp32, and the token before of time mixing and of channel mixing
+        (flash-linear-attention, layers/rwkv7.py: ``recurrent_state``, ``conv_state``,
+        ``ffn_state``)."""
+        return (
+            StateTensor("recurrence", self.recurrent_elements, "fp32"),
+            StateTensor("token before", self.convolution.elements_before, "model"),
+        )
+
+    @property
+    def query_width(self) -> int:
+        """The receptance of one token, all heads together."""
+        return self.width
+
+    @property
+    def key_width(self) -> int:
+        """Elements of one token's keys, all heads together."""
+        return self.width
