@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from weighbridge.model.ggml import GGML
 from weighbridge.model.load import load_model
 from weighbridge.model.mixers.mla import LatentAttention
 from weighbridge.model.mixers.recurrent import Convolution
+from weighbridge.records import replace
 from weighbridge.units import ceil_div
 
 TRUTH = Path(__file__).parent.parent / "truth"
