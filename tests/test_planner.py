@@ -258,3 +258,21 @@ def test_every_field_of_a_request_has_its_row() -> None:
         *request.Deployment._fields,
         *request.Workload._fields,
     }
+
+
+def test_a_quantized_checkpoint_keeps_its_own_bytes_when_its_format_is_named(
+    tmp_path: Path,
+) -> None:
+    from hostile.headers import one
+
+    config = {
+        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64,
+        "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 128,
+        "vocab_size": 100, "quantization_config": {"quant_method": "awq", "bits": 4,
+                                                   "group_size": 128},
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(one())
+    named = wb.plan(tmp_path, weights="awq")
+    assert named.term("weights") == wb.plan(tmp_path).term("weights")
+    assert next(t for t in named.terms if t.name == "weights").basis == "header"

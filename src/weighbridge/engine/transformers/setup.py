@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from weighbridge.engine import Question
 from weighbridge.engine.transformers import versions
-from weighbridge.errors import EngineError, RequestError
+from weighbridge.errors import ConfigError, EngineError, RequestError
 from weighbridge.formats.stated import stated_format
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.memory.cache import (
@@ -138,7 +138,7 @@ def _storage(model: Model, wanted: str, notes: list[str]) -> tuple[StorageFormat
     """The storage format, and whether the files' own bytes are loaded as they are."""
     if wanted != "auto":
         storage = find_format(wanted)
-        return storage, _stored_dtype(model) == storage.name
+        return storage, _holds(model, storage)
     if model.quantization:
         return stated_format(model.quantization, model.id), model.stored is not None
     dtype = _stored_dtype(model) or model.dtype
@@ -155,6 +155,18 @@ def _dequantized(model: Model, compute: str) -> str:
         "the weights are counted as the file stores them, which is how llama.cpp keeps them; "
         f"Transformers would dequantize them on loading, to {size} in {compute}"
     )
+
+
+def _holds(model: Model, storage: StorageFormat) -> bool:
+    """Whether the files hold the weights in this format already, so that their bytes are known."""
+    if model.stored is None:
+        return False
+    if not model.quantization:
+        return _stored_dtype(model) == storage.name
+    try:
+        return stated_format(model.quantization, model.id).name == storage.name
+    except ConfigError:
+        return False
 
 
 def _stored_dtype(model: Model) -> str | None:
