@@ -37,7 +37,7 @@ from weighbridge.speed.mixing import (
 from weighbridge.speed.traffic import READS, Seen, cache_read, step_traffic
 
 MIXERS = Path(__file__).parents[2] / "src" / "weighbridge" / "model" / "mixers"
-BASES = {"Convolution", "Recurrent"}
+BASES = {"Convolution", "GroupedHeads", "Recurrent"}
 COUNTS = st.integers(0, 300)
 
 
@@ -248,7 +248,7 @@ def test_a_plan_imports_no_mixer_that_its_model_does_not_have() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert set(done.stderr.split()) <= {"full", "mla", "sliding"}
+    assert set(done.stderr.split()) <= {"full", "heads", "mla", "sliding"}
 
 
 @pytest.mark.parametrize("name", ["Zyphra/Zamba-7B-v1", "Zyphra/Zamba2-2.7B"])

@@ -3,20 +3,16 @@ positions; transformers, ``create_chunked_causal_mask``)."""
 
 from __future__ import annotations
 
-from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+from weighbridge.model.facts import CacheStream
 from weighbridge.model.mixers.full import sharing
+from weighbridge.model.mixers.heads import GroupedHeads
 from weighbridge.records import record
 
 
 @record
-class ChunkedAttention:
+class ChunkedAttention(GroupedHeads):
     """Softmax attention inside chunks of ``chunk`` tokens; never more than one chunk is needed."""
 
-    parameters: tuple[Parameter, ...]
-    heads: int
-    kv_heads: int
-    k_dim: int
-    v_dim: int
     chunk: int
 
     @property
@@ -28,23 +24,3 @@ class ChunkedAttention:
     def cache(self) -> tuple[CacheStream, ...]:
         """Keys and values of every KV head, of which one chunk is enough."""
         return (CacheStream(self.kv_heads * (self.k_dim + self.v_dim), window=self.chunk),)
-
-    @property
-    def state(self) -> tuple[StateTensor, ...]:
-        """Nothing beside the cache."""
-        return ()
-
-    @property
-    def score_heads(self) -> int:
-        """Every query head scores every key, masked outside the chunk."""
-        return self.heads
-
-    @property
-    def query_width(self) -> int:
-        """Elements of one token's queries, all heads together."""
-        return self.heads * self.k_dim
-
-    @property
-    def key_width(self) -> int:
-        """Elements of one token's keys, all KV heads together."""
-        return self.kv_heads * self.k_dim

@@ -6,19 +6,14 @@ head; Ainslie et al., arXiv:2305.13245, for groups).
 
 from __future__ import annotations
 
-from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+from weighbridge.model.facts import CacheStream
+from weighbridge.model.mixers.heads import GroupedHeads
 from weighbridge.records import record
 
 
 @record
-class FullAttention:
+class FullAttention(GroupedHeads):
     """Softmax attention over all earlier tokens with ``heads`` query and ``kv_heads`` KV heads."""
-
-    parameters: tuple[Parameter, ...]
-    heads: int
-    kv_heads: int
-    k_dim: int
-    v_dim: int
 
     @property
     def kind(self) -> str:
@@ -34,26 +29,6 @@ class FullAttention:
     def expanded_cache(self) -> tuple[CacheStream, ...]:
         """Keys and values of every query head, as code keeps them that repeats before caching."""
         return (CacheStream(self.heads * (self.k_dim + self.v_dim)),)
-
-    @property
-    def state(self) -> tuple[StateTensor, ...]:
-        """Nothing beside the cache."""
-        return ()
-
-    @property
-    def score_heads(self) -> int:
-        """Every query head scores every key."""
-        return self.heads
-
-    @property
-    def query_width(self) -> int:
-        """Elements of one token's queries, all heads together."""
-        return self.heads * self.k_dim
-
-    @property
-    def key_width(self) -> int:
-        """Elements of one token's keys, all KV heads together."""
-        return self.kv_heads * self.k_dim
 
 
 def sharing(heads: int, kv_heads: int) -> str:

@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-from weighbridge.model.facts import CacheStream, Parameter, StateTensor
+from weighbridge.model.facts import CacheStream
+from weighbridge.model.mixers.heads import GroupedHeads
 from weighbridge.records import record
 
 
 @record
-class SharedAttention:
+class SharedAttention(GroupedHeads):
     """Attention over the last earlier layer of the same kind; ``window`` is that layer's."""
 
-    parameters: tuple[Parameter, ...]
-    heads: int
-    kv_heads: int
-    k_dim: int
-    v_dim: int
     window: int | None = None
 
     @property
@@ -28,23 +24,3 @@ class SharedAttention:
     def cache(self) -> tuple[CacheStream, ...]:
         """Nothing of its own."""
         return ()
-
-    @property
-    def state(self) -> tuple[StateTensor, ...]:
-        """Nothing."""
-        return ()
-
-    @property
-    def score_heads(self) -> int:
-        """Every query head scores the other layer's keys."""
-        return self.heads
-
-    @property
-    def query_width(self) -> int:
-        """Elements of one token's queries, all heads together."""
-        return self.heads * self.k_dim
-
-    @property
-    def key_width(self) -> int:
-        """Elements of one token's keys in the layer it reads."""
-        return self.kv_heads * self.k_dim
