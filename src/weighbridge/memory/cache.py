@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from weighbridge.model.facts import CacheStream, Layer, Model
+from weighbridge.model.facts import CacheStream, Layer
 from weighbridge.units import ceil_div, minimum
 
 Kept = Callable[[CacheStream, Any], Any]
@@ -75,12 +75,3 @@ def state_bytes(layers: Iterable[tuple[Layer, int]], model_bytes: int) -> int:
         for layer, count in layers
         for state in layer.mixer.state
     )
-
-
-def largest_layer_elements(model: Model, streams: Streams = own_streams) -> int:
-    """Cached elements per token of the layer that caches most, windows aside."""
-    widths = [
-        sum(stream.width for stream in streams(layer) if stream.tokens_of == "sequence")
-        for layer, _ in model.layer_groups()
-    ]
-    return max(widths, default=0)
