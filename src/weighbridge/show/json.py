@@ -59,6 +59,11 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             ],
         },
         "speed": None if plan.speed is None else plan.speed.to_dict(),
+        "engine": {
+            "name": plan.engine.name,
+            "version": ".".join(map(str, plan.engine.version)),
+            "log": list(plan.log),
+        },
     }
 
 
