@@ -1,0 +1,111 @@
+"""The budget of each rank: utilization × total − weights − activations − outside torch − graphs.
+
+Source: vllm v1/worker/gpu_worker.py, determine_available_memory (worker/worker.py in V0). The
+identity holds within 0.011 GiB on every published run whose utilization is printed exactly.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any, NamedTuple
+
+from weighbridge.engine.vllm import activation as law
+from weighbridge.engine.vllm.estimate import Estimate
+from weighbridge.engine.vllm.overheads import graphs, graphs_estimated, outside_torch
+from weighbridge.engine.vllm.setup import Setup
+from weighbridge.engine.vllm.weights import Loaded, loaded
+from weighbridge.hardware.card import Card
+from weighbridge.memory.context import Range, process_context
+
+
+class Rank(NamedTuple):
+    """One rank: its stage and card, what it holds, and what is left for the cache."""
+
+    index: int
+    stage: int
+    card: Card | None
+    loaded: Loaded
+    activation: Estimate
+    outside: Estimate
+    graphs: Estimate
+    estimated: Estimate
+    context: Range
+    requested: int
+    available: int
+    low: int
+    high: int
+
+    @property
+    def taken(self) -> int:
+        """What of the request the cache does not get."""
+        return (
+            self.loaded.bytes
+            + self.loaded.adapters
+            + self.activation.bytes
+            + self.outside.bytes
+            + self.estimated.bytes
+        )
+
+
+def ranks(setup: Setup) -> list[Rank]:
+    """All ranks in device order: tensor fastest, then pipeline, then data."""
+    layout = setup.layout
+    made: dict[Any, Rank] = {}
+    found = []
+    for index in range(layout.ranks):
+        stage = index // layout.tensor % layout.pipeline
+        driver = index % layout.tensor == 0
+        card = setup.cards[index] if setup.cards else None
+        key = (stage, driver or setup.v1, card)
+        if key not in made:
+            made[key] = _rank(setup, stage, card, sampler=driver or setup.v1)
+        found.append(made[key]._replace(index=index))
+    return found
+
+
+def _rank(setup: Setup, stage: int, card: Card | None, *, sampler: bool) -> Rank:
+    mine = loaded(setup, stage)
+    peak = law.activation(
+        setup, first=stage == 0, last=stage == setup.layout.pipeline - 1, sampler=sampler
+    )
+    outside, planned = outside_torch(setup), graphs_estimated(setup)
+    requested = requested_bytes(card, setup.utilization)
+    fixed = setup.question.deployment.kv_cache_memory
+    weights = mine.bytes + mine.adapters
+
+    def left(total: int, *others: int) -> int:
+        return max(total - weights - sum(others), 0)
+
+    share = setup.utilization
+    return Rank(
+        0,
+        stage,
+        card,
+        mine,
+        peak,
+        outside,
+        graphs(setup),
+        planned,
+        process_context(card),
+        requested,
+        fixed
+        if fixed is not None
+        else requested - weights - peak.bytes - outside.bytes - planned.bytes,
+        fixed
+        if fixed is not None
+        else left(_share(card, share, "low"), peak.high, outside.high, planned.high),
+        fixed
+        if fixed is not None
+        else left(_share(card, share, "high"), peak.low, outside.low, planned.low),
+    )
+
+
+def requested_bytes(card: Card | None, share: float) -> int:
+    """``gpu_memory_utilization`` of what torch sees of the card."""
+    return ceil(card.usable_bytes * share) if card else 0
+
+
+def _share(card: Card | None, share: float, bound: str) -> int:
+    if card is None:
+        return 0
+    return ceil((card.usable_low if bound == "low" else card.usable_high) * share)

@@ -1,0 +1,130 @@
+"""The terms of one rank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weighbridge.engine import DeviceSpending
+from weighbridge.engine.vllm.budget import Rank
+from weighbridge.engine.vllm.setup import Setup
+from weighbridge.term import Basis, Term
+
+POOL = "vllm v1/core/kv_cache_utils.py, get_kv_cache_config_from_groups"
+
+
+def device(setup: Setup, rank: Rank, blocks: Any, pool: Any) -> DeviceSpending:
+    """Everything on a rank; the pool is there from the start of serving on."""
+    always = [
+        *_weights(setup, rank),
+        rank.outside.term("workspace", rank.index),
+        Term(
+            "context",
+            rank.index,
+            "resident",
+            rank.context.typical,
+            rank.context.low,
+            rank.context.high,
+            "calibrated",
+            "one process on the device, outside vLLM's request",
+            {},
+            rank.context.source,
+        ),
+    ]
+    serving = [*_pool(setup, rank, blocks, pool)]
+    if rank.graphs.high:
+        serving.append(rank.graphs.term("graphs", rank.index, "decode"))
+    peak = rank.activation.term("activations", rank.index, "prefill")
+    if not setup.model.generates:
+        return DeviceSpending(rank.index, tuple(always), {"prefill": (peak, *serving)})
+    phases = {
+        "prefill": (peak, *(term._replace(phase="prefill") for term in serving)),
+        "decode": (peak._replace(phase="decode"), *serving),
+    }
+    return DeviceSpending(rank.index, tuple(always), phases)  # type: ignore[arg-type]
+
+
+def _weights(setup: Setup, rank: Rank) -> list[Term]:
+    size, mine = rank.loaded.bytes, rank.loaded
+    rounding = setup.model.rounding * size // max(setup.model.parameters, 1)
+    layout = setup.layout
+    inputs: dict[str, Any] = {
+        "parameters of a rank": mine.elements,
+        "tensor": layout.tensor,
+        "stage": f"{rank.stage + 1} of {layout.pipeline}",
+    }
+    if mine.offloaded:
+        inputs["left in host memory"] = mine.offloaded
+    if mine.drafting:
+        inputs["drafting layers"] = mine.drafting
+    basis: Basis = facts_basis(setup)
+    found = [
+        Term(
+            "weights",
+            rank.index,
+            "resident",
+            size,
+            max(size - rounding, 0),
+            size + rounding,
+            basis,
+            "pieces of a rank × their format",
+            inputs,
+            f"{setup.storage.source}; vllm layers/linear.py, vocab_parallel_embedding.py, fused_moe",
+        )
+    ]
+    if mine.adapters:
+        found.append(
+            Term(
+                "adapters",
+                rank.index,
+                "resident",
+                mine.adapters,
+                mine.adapters,
+                mine.adapters * 5 // 4,
+                basis,
+                "max_loras · max_lora_rank · Σ linear layers (in + out) · bytes",
+                {"max_loras": setup.own.get("max_loras") or 1},
+                "vllm lora/layers, create_lora_weights",
+            )
+        )
+    return found
+
+
+def facts_basis(setup: Setup) -> Basis:
+    """The rung that the model's facts stand on."""
+    if setup.as_stored:
+        return "header"
+    return "assumed" if setup.model.basis == "assumed" else "config"
+
+
+def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any) -> list[Term]:
+    if not setup.pool.groups:
+        return []
+    exact = not setup.cards or setup.question.deployment.kv_cache_memory is not None
+    exact = exact or bool(setup.own.get("num_gpu_blocks_override"))
+    slack = (0, 0) if exact else (rank.available - rank.low, rank.high - rank.available)
+    groups = {
+        f"group {number}": f"{len(group.layers)} layers, {group.spec.kind}, blocks of {group.block}"
+        for number, group in enumerate(setup.pool.groups[:8])
+    }
+    inputs: dict[str, Any] = {"blocks": blocks, "bytes of a block": size // max(blocks, 1)}
+    inputs |= groups
+    if setup.cards:
+        inputs["requested"] = rank.requested
+        inputs["available"] = rank.available
+    return [
+        Term(
+            "kv_cache",
+            rank.index,
+            "decode",
+            size,
+            max(size - max(slack[0], 0), 0),
+            size + max(slack[1], 0),
+            facts_basis(setup) if exact else "calibrated",
+            "⌊(utilization · total − weights − activations − outside torch − graph estimate) / "
+            "bytes of a block⌋ blocks, the fewest over all ranks"
+            if setup.cards
+            else "sequences × blocks of a request × bytes of a block",
+            inputs,
+            POOL,
+        )
+    ]
