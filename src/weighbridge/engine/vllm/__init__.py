@@ -61,7 +61,7 @@ def _spend(question: Question) -> tuple[Spending, Setup, int]:
         notes=tuple(setup.notes),
         settings=setup.settings,
         capacity=_capacity(setup, blocks, full),
-        log=_log(setup, found, full),
+        log=_log(setup, found, full, refused),
         refusal=refused,
         layout=setup.layout,
     )
@@ -72,7 +72,7 @@ def _device(setup: Setup, rank: Rank, blocks: Any, refused: Refusal | None) -> D
     page = stage_bytes(setup, rank.stage)
     if setup.cards and refused is None:
         return device(setup, rank, blocks, blocks * page)
-    per_request = blocks_of_request(setup.pool, setup.question.tokens.context, setup.taking)
+    per_request = blocks_of_request(setup.pool, setup.question.tokens.cached, setup.taking)
     wanted = per_request * setup.question.concurrency
     return device(setup, rank, wanted, wanted * page)
 
@@ -80,13 +80,13 @@ def _device(setup: Setup, rank: Rank, blocks: Any, refused: Refusal | None) -> D
 def _facts(setup: Setup) -> CacheFacts:
     """What the cache of all stages costs, per further token and per sequence."""
     stages = range(setup.layout.pipeline)
-    context = setup.question.tokens.context
+    held = setup.question.tokens.cached
     tokens = sum(p.spec.token for p in setup.placed if p.spec.kind == "full")
     element = max(int(setup.cache.bytes_of(1024) // 1024), 1)
     return CacheFacts(
         dtype=setup.cache.name,
         bytes_per_token=tokens,
-        bytes_per_sequence=sum(needed(setup, stage, context) for stage in stages),
+        bytes_per_sequence=sum(needed(setup, stage, held) for stage in stages),
         state_bytes_per_sequence=sum(p.spec.state for p in setup.placed),
         element_bytes=element,
     )
@@ -96,13 +96,14 @@ def _capacity(setup: Setup, blocks: Any, full: Room) -> Capacity:
     """Tokens as printed, and sequences of the settled length, over all replicas."""
     if not setup.cards or not setup.pool.groups:
         return Capacity(None, None)
-    settled = room(setup, blocks, setup.question.tokens.context)
+    settled = room(setup, blocks, setup.question.tokens.cached)
     replicas = setup.layout.data
     return Capacity(full.tokens * replicas, settled.concurrency * replicas)
 
 
-def _log(setup: Setup, found: list[Rank], full: Room) -> tuple[str, ...]:
+def _log(setup: Setup, found: list[Rank], full: Room, refused: Refusal | None) -> tuple[str, ...]:
+    """As far as the engine would get."""
     if not setup.cards or not setup.pool.groups:
         return ()
     tight = min(found, key=lambda rank: rank.available // max(stage_bytes(setup, rank.stage), 1))
-    return lines(setup, tight, full)
+    return lines(setup, tight, full, refused)

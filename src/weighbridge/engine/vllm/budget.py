@@ -21,7 +21,7 @@ from weighbridge.memory.context import Range, process_context
 class Rank(NamedTuple):
     """One rank: its stage and card, what it holds, and what is left for the cache."""
 
-    index: int
+    number: int
     stage: int
     card: Card | None
     loaded: Loaded
@@ -34,17 +34,6 @@ class Rank(NamedTuple):
     available: int
     low: int
     high: int
-
-    @property
-    def taken(self) -> int:
-        """What of the request the cache does not get."""
-        return (
-            self.loaded.bytes
-            + self.loaded.adapters
-            + self.activation.bytes
-            + self.outside.bytes
-            + self.estimated.bytes
-        )
 
 
 def ranks(setup: Setup) -> list[Rank]:
@@ -59,7 +48,7 @@ def ranks(setup: Setup) -> list[Rank]:
         key = (stage, driver or setup.v1, card)
         if key not in made:
             made[key] = _rank(setup, stage, card, sampler=driver or setup.v1)
-        found.append(made[key]._replace(index=index))
+        found.append(made[key]._replace(number=index))
     return found
 
 
@@ -76,7 +65,7 @@ def _rank(setup: Setup, stage: int, card: Card | None, *, sampler: bool) -> Rank
     def left(total: int, *others: int) -> int:
         return max(total - weights - sum(others), 0)
 
-    share = setup.utilization
+    least, most = requested_bounds(card, setup.utilization)
     return Rank(
         0,
         stage,
@@ -91,12 +80,8 @@ def _rank(setup: Setup, stage: int, card: Card | None, *, sampler: bool) -> Rank
         fixed
         if fixed is not None
         else requested - weights - peak.bytes - outside.bytes - planned.bytes,
-        fixed
-        if fixed is not None
-        else left(_share(card, share, "low"), peak.high, outside.high, planned.high),
-        fixed
-        if fixed is not None
-        else left(_share(card, share, "high"), peak.low, outside.low, planned.low),
+        fixed if fixed is not None else left(least, peak.high, outside.high, planned.high),
+        fixed if fixed is not None else left(most, peak.low, outside.low, planned.low),
     )
 
 
@@ -105,7 +90,8 @@ def requested_bytes(card: Card | None, share: float) -> int:
     return ceil(card.usable_bytes * share) if card else 0
 
 
-def _share(card: Card | None, share: float, bound: str) -> int:
+def requested_bounds(card: Card | None, share: float) -> tuple[int, int]:
+    """The same of the least and the most that torch may see of the card."""
     if card is None:
-        return 0
-    return ceil((card.usable_low if bound == "low" else card.usable_high) * share)
+        return 0, 0
+    return ceil(card.usable_low * share), ceil(card.usable_high * share)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.engine import DeviceSpending
-from weighbridge.engine.vllm.budget import Rank
+from weighbridge.engine.vllm.budget import Rank, requested_bounds
 from weighbridge.engine.vllm.setup import Setup
-from weighbridge.term import Basis, Term
+from weighbridge.term import Basis, Phase, Term
 
 POOL = "vllm v1/core/kv_cache_utils.py, get_kv_cache_config_from_groups"
 
@@ -16,10 +16,10 @@ def device(setup: Setup, rank: Rank, blocks: Any, pool: Any) -> DeviceSpending:
     """Everything on a rank; the pool is there from the start of serving on."""
     always = [
         *_weights(setup, rank),
-        rank.outside.term("workspace", rank.index),
+        rank.outside.term("workspace", rank.number),
         Term(
             "context",
-            rank.index,
+            rank.number,
             "resident",
             rank.context.typical,
             rank.context.low,
@@ -32,15 +32,28 @@ def device(setup: Setup, rank: Rank, blocks: Any, pool: Any) -> DeviceSpending:
     ]
     serving = [*_pool(setup, rank, blocks, pool)]
     if rank.graphs.high:
-        serving.append(rank.graphs.term("graphs", rank.index, "decode"))
-    peak = rank.activation.term("activations", rank.index, "prefill")
-    if not setup.model.generates:
-        return DeviceSpending(rank.index, tuple(always), {"prefill": (peak, *serving)})
-    phases = {
-        "prefill": (peak, *(term._replace(phase="prefill") for term in serving)),
-        "decode": (peak._replace(phase="decode"), *serving),
+        serving.append(rank.graphs.term("graphs", rank.number, "decode"))
+    peak = rank.activation.term("activations", rank.number, "prefill")
+    phases: dict[Phase, tuple[Term, ...]] = {
+        "prefill": (peak, *(term._replace(phase="prefill") for term in serving))
     }
-    return DeviceSpending(rank.index, tuple(always), phases)  # type: ignore[arg-type]
+    if setup.model.generates:
+        phases["decode"] = (peak._replace(phase="decode"), *serving)
+    return DeviceSpending(rank.number, tuple(always), phases, _bounds(setup, rank))
+
+
+def _bounds(setup: Setup, rank: Rank) -> tuple[int, int] | None:
+    """What all terms together take: the pool takes what others leave of the request, so that only
+    what lies outside the request, and the request itself, move the total."""
+    if rank.card is None or setup.question.deployment.kv_cache_memory is not None:
+        return None
+    if setup.own.get("num_gpu_blocks_override") or not setup.pool.groups:
+        return None
+    outside, graphs, planned = rank.context, rank.graphs, rank.estimated
+    low, high = requested_bounds(rank.card, setup.utilization)
+    least = low + outside.low + graphs.low - planned.high
+    most = high + outside.high + graphs.high - planned.low
+    return least, most
 
 
 def _weights(setup: Setup, rank: Rank) -> list[Term]:
@@ -60,7 +73,7 @@ def _weights(setup: Setup, rank: Rank) -> list[Term]:
     found = [
         Term(
             "weights",
-            rank.index,
+            rank.number,
             "resident",
             size,
             max(size - rounding, 0),
@@ -68,14 +81,14 @@ def _weights(setup: Setup, rank: Rank) -> list[Term]:
             basis,
             "pieces of a rank × their format",
             inputs,
-            f"{setup.storage.source}; vllm layers/linear.py, vocab_parallel_embedding.py, fused_moe",
+            f"{setup.storage.source}; vllm model_executor/layers, linear.py and fused_moe",
         )
     ]
     if mine.adapters:
         found.append(
             Term(
                 "adapters",
-                rank.index,
+                rank.number,
                 "resident",
                 mine.adapters,
                 mine.adapters,
@@ -114,7 +127,7 @@ def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any) -> list[Term]:
     return [
         Term(
             "kv_cache",
-            rank.index,
+            rank.number,
             "decode",
             size,
             max(size - max(slack[0], 0), 0),

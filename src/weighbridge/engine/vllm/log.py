@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from weighbridge.engine import Refusal
 from weighbridge.engine.vllm import versions
 from weighbridge.engine.vllm.budget import Rank
 from weighbridge.engine.vllm.capacity import Room
@@ -11,8 +12,10 @@ from weighbridge.units import GIB
 SWAP_GIB = 4
 
 
-def lines(setup: Setup, rank: Rank, room: Room) -> tuple[str, ...]:
-    """Of the rank that decides the number of blocks."""
+def lines(setup: Setup, rank: Rank, room: Room, refused: Refusal | None) -> tuple[str, ...]:
+    """Of the rank that decides the number of blocks; a refusal ends them with its error."""
+    if refused is not None:
+        return (*_before(setup, rank), f"ValueError: {refused.message}")
     found = [_loading(setup, rank)]
     if setup.v1:
         found += _profiled(setup, rank)
@@ -25,6 +28,13 @@ def lines(setup: Setup, rank: Rank, room: Room) -> tuple[str, ...]:
         f"Maximum concurrency for {setup.length:,} tokens per request: {room.concurrency:.2f}x"
     )
     return tuple(found)
+
+
+def _before(setup: Setup, rank: Rank) -> list[str]:
+    """What is still printed before the cache is refused."""
+    if rank.card is None or rank.loaded.bytes > rank.card.usable_bytes:
+        return []
+    return [_loading(setup, rank), *(_profiled(setup, rank) if setup.v1 else [])]
 
 
 def _gib(size: int, digits: int = 2) -> str:

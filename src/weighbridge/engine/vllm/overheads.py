@@ -72,9 +72,7 @@ def graphs_estimated(setup: Setup) -> Estimate:
     """What the profiler takes off the cache for graphs; nothing before 0.21 and where eager."""
     if setup.eager or setup.version < versions.GRAPHS_SUBTRACTED:
         return _nothing("graphs are not subtracted")
-    return _estimate(
-        GRAPHS_ESTIMATED, setup.version, _world(setup), "estimate of graphs, by ranks"
-    )
+    return _estimate(GRAPHS_ESTIMATED, setup.version, _world(setup), "estimate of graphs, by ranks")
 
 
 def _world(setup: Setup) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from weighbridge.engine import Question, Refusal, Spending
+from weighbridge.engine import DeviceSpending, Question, Refusal, Spending
 from weighbridge.engine.vllm.capacity import longest
 from weighbridge.engine.vllm.setup import Setup
 from weighbridge.errors import InputError
 from weighbridge.hardware.card import Card
+from weighbridge.memory.context import process_context
+from weighbridge.units import minimum
 
 SMALLER = ("fp8", "nf4")
 
@@ -32,8 +34,14 @@ def with_way_out(
         except InputError:
             continue
         if spending.refusal is None and _holds(change.question, spending):
-            return refused._replace(option=change.option, value=change.value)
+            size = max(_peak(device) for device in spending.devices)
+            return refused._replace(option=change.option, value=change.value, bytes=size)
     return refused
+
+
+def _peak(device: DeviceSpending) -> int:
+    always = sum(term.bytes for term in device.resident)
+    return always + max(sum(term.bytes for term in terms) for terms in device.phases.values())
 
 
 def _holds(question: Question, spending: Spending) -> bool:
@@ -81,15 +89,13 @@ def _changed(question: Question, option: str, value: str, **fields: Any) -> Chan
 def _shorter(setup: Setup, length: int) -> Change:
     """A shorter ``max_model_len``, which shortens a prompt that was assumed to fill it."""
     question, tokens = setup.question, setup.question.tokens
-    prompt = min(tokens.prompt, max(length - tokens.output + 1, 1))
+    prompt = minimum(tokens.prompt, max(length - tokens.output + 1, 1))
     question = question._replace(tokens=tokens._replace(prompt=prompt))
     return _changed(question, "max_model_len", str(length), max_model_len=length)
 
 
 def largest_share(cards: tuple[Card, ...]) -> float:
     """The utilization, in hundredths, that a card without other programs still allows."""
-    from weighbridge.memory.context import process_context
-
     shares = [
         int((card.usable_bytes - process_context(card).high) * 100 // card.usable_bytes)
         for card in cards

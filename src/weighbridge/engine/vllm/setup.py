@@ -86,7 +86,7 @@ class Setup:
         asked = self.question.deployment.max_model_len
         if asked is not None:
             return asked
-        return self.model.max_positions or int(_largest(self.question.tokens.context))
+        return self.model.max_positions or int(_largest(self.question.tokens.cached))
 
     @cached_property
     def defaults(self) -> versions.SchedulerDefaults:
@@ -239,8 +239,9 @@ class Setup:
         """Whether layers that keep less are charged less."""
         if not self.v1 or self.own.get("disable_hybrid_kv_cache_manager"):
             return False
-        chunked = any(each.spec.kind == "chunked" for each in self.placed)
-        return self.version >= versions.HYBRID_MANAGER and not chunked
+        if any(each.spec.kind == "chunked" for each in self.placed):
+            return self.version >= versions.HYBRID_CHUNKED
+        return self.version >= versions.HYBRID_MANAGER
 
     @cached_property
     def pool(self) -> Pool:

@@ -28,6 +28,9 @@ GRAPHS_SUBTRACTED: Version = (0, 21, 0)
 
 # v1/core/kv_cache_utils.py: groups of layers by what they keep (pull request 17996).
 HYBRID_MANAGER: Version = (0, 9, 1)
+# VLLM_ALLOW_CHUNKED_LOCAL_ATTN_WITH_HYBRID_KV_CACHE: off at first, on in later sources and in
+# 0.32.0; the release between is not known, and this one is a guess.
+HYBRID_CHUNKED: Version = (0, 15, 0)
 
 # The same file: a group takes the larger count where it is less than this times the smaller one.
 GROUP_SPREAD_FIRST: Version = (0, 9, 2)

@@ -40,7 +40,8 @@ def loaded(setup: Setup, stage: int) -> Loaded:
     elements = sum(piece.elements * count for piece, count in pieces)
     spared = int(float(setup.own.get("cpu_offload_gb") or 0) * GIB)
     offloaded = min(spared, size)
-    return Loaded(size + drafting - offloaded, elements, offloaded, adapters(pieces, setup), drafting)
+    slots = adapters(pieces, setup)
+    return Loaded(size + drafting - offloaded, elements, offloaded, slots, drafting)
 
 
 def _pieces(setup: Setup, stage: int) -> list[tuple[Parameter, int]]:
