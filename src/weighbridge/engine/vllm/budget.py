@@ -63,7 +63,7 @@ def _rank(setup: Setup, stage: int, card: Card | None, *, sampler: bool) -> Rank
     weights = mine.bytes + mine.adapters
 
     def left(total: int, *others: int) -> int:
-        return max(total - weights - sum(others), 0)
+        return total - weights - sum(others)
 
     least, most = requested_bounds(card, setup.utilization)
     return Rank(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from weighbridge.engine.sharding import layer_pieces, rank_parameters
-from weighbridge.engine.vllm.mxfp4 import padded
+from weighbridge.engine.vllm.mxfp4 import padded, swizzled
 from weighbridge.engine.vllm.setup import Setup
 from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import Parameter
@@ -49,16 +49,17 @@ def _pieces(setup: Setup, stage: int) -> list[tuple[Parameter, int]]:
     if setup.own.get("language_model_only"):
         model = replace(model, towers=())
     pieces = rank_parameters(model, setup.layout, stage)
-    if setup.storage.name.startswith("mxfp4") or model.family == "gpt_oss":
+    if "mxfp4" in setup.storage.name:
         pieces = [(padded(piece, setup), count) for piece, count in pieces]
     return pieces
 
 
 def _wide(setup: Setup, pieces: list[tuple[Parameter, int]]) -> int:
-    """Bytes by which fp32 parameters exceed their count in the storage format."""
+    """Bytes by which a rank holds more than the format counts: fp32 parameters, layouts."""
     if setup.storage.rest_bits >= 32:
         return 0
-    extra = sum(
+    extra = swizzled(pieces, setup) if "mxfp4" in setup.storage.name else 0
+    extra += sum(
         piece.elements * count * (4 - setup.storage.rest_bits // 8)
         for piece, count in pieces
         if piece.name.endswith(WIDE_NAMES)
