@@ -71,10 +71,10 @@ def _spend(question: Question) -> tuple[Spending, Setup, int]:
 def _device(setup: Setup, rank: Rank, blocks: Any, refused: Refusal | None) -> DeviceSpending:
     page = stage_bytes(setup, rank.stage)
     if setup.cards and refused is None:
-        return device(setup, rank, blocks, blocks * page)
+        return device(setup, rank, blocks, blocks * page, filled=True)
     per_request = blocks_of_request(setup.pool, setup.question.tokens.cached, setup.taking)
     wanted = per_request * setup.question.concurrency
-    return device(setup, rank, wanted, wanted * page)
+    return device(setup, rank, wanted, wanted * page, filled=False)
 
 
 def _facts(setup: Setup) -> CacheFacts:

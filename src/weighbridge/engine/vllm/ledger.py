@@ -12,11 +12,15 @@ from weighbridge.term import Basis, Phase, Term
 POOL = "vllm v1/core/kv_cache_utils.py, get_kv_cache_config_from_groups"
 
 
-def device(setup: Setup, rank: Rank, blocks: Any, pool: Any) -> DeviceSpending:
-    """Everything on a rank; the pool is there from the start of serving on."""
+def device(setup: Setup, rank: Rank, blocks: Any, pool: Any, *, filled: bool) -> DeviceSpending:
+    """Everything on a rank. The pool is there from the start, and so is what was profiled: vLLM
+    leaves the peak of the activations free. ``filled`` says that the pool takes what is left."""
     always = [
         *_weights(setup, rank),
+        *_pool(setup, rank, blocks, pool, filled=filled),
+        rank.activation.term("activations", rank.number),
         rank.outside.term("workspace", rank.number),
+        *([rank.graphs.term("graphs", rank.number)] if rank.graphs.high else []),
         Term(
             "context",
             rank.number,
@@ -30,16 +34,9 @@ def device(setup: Setup, rank: Rank, blocks: Any, pool: Any) -> DeviceSpending:
             rank.context.source,
         ),
     ]
-    serving = [*_pool(setup, rank, blocks, pool)]
-    if rank.graphs.high:
-        serving.append(rank.graphs.term("graphs", rank.number, "decode"))
-    peak = rank.activation.term("activations", rank.number, "prefill")
-    phases: dict[Phase, tuple[Term, ...]] = {
-        "prefill": (peak, *(term._replace(phase="prefill") for term in serving))
-    }
-    if setup.model.generates:
-        phases["decode"] = (peak._replace(phase="decode"), *serving)
-    return DeviceSpending(rank.number, tuple(always), phases, _bounds(setup, rank))
+    phases: dict[Phase, tuple[Term, ...]] = {"decode": ()} if setup.model.generates else {}
+    bounds = _bounds(setup, rank) if filled else None
+    return DeviceSpending(rank.number, tuple(always), {**phases, "prefill": ()}, bounds)
 
 
 def _bounds(setup: Setup, rank: Rank) -> tuple[int, int] | None:
@@ -109,10 +106,10 @@ def facts_basis(setup: Setup) -> Basis:
     return "assumed" if setup.model.basis == "assumed" else "config"
 
 
-def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any) -> list[Term]:
+def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any, *, filled: bool) -> list[Term]:
     if not setup.pool.groups:
         return []
-    exact = not setup.cards or setup.question.deployment.kv_cache_memory is not None
+    exact = not filled or setup.question.deployment.kv_cache_memory is not None
     exact = exact or bool(setup.own.get("num_gpu_blocks_override"))
     slack = (0, 0) if exact else (rank.available - rank.low, rank.high - rank.available)
     groups = {
@@ -121,21 +118,21 @@ def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any) -> list[Term]:
     }
     inputs: dict[str, Any] = {"blocks": blocks, "bytes of a block": size // max(blocks, 1)}
     inputs |= groups
-    if setup.cards:
+    if filled:
         inputs["requested"] = rank.requested
         inputs["available"] = rank.available
     return [
         Term(
             "kv_cache",
             rank.number,
-            "decode",
+            "resident",
             size,
             max(size - max(slack[0], 0), 0),
             size + max(slack[1], 0),
             facts_basis(setup) if exact else "calibrated",
             "⌊(utilization · total − weights − activations − outside torch − graph estimate) / "
             "bytes of a block⌋ blocks, the fewest over all ranks"
-            if setup.cards
+            if filled
             else "sequences × blocks of a request × bytes of a block",
             inputs,
             POOL,
