@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from scripts.report import ROOT, table
@@ -63,7 +63,7 @@ class Figure(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """Tokens and concurrency from the printed GiB of cache: ours, theirs, and whether they agree."""
+    """Tokens and concurrency from the printed GiB of cache, and whether the integers agree."""
 
     row: dict[str, Any]
     tokens: int | None
@@ -106,7 +106,7 @@ def figures_of(row: dict[str, Any]) -> Iterator[Figure]:
     setup = settled(row)
     rank, printed = ranks(setup)[row.get("rank", 0)], row["measured"]
     if row.get("weights") and row["settings"] != "weights unknown" and "weights_gib" in printed:
-        size = (rank.loaded.bytes + rank.loaded.adapters) / GIB
+        size = rank.loaded.total / GIB
         yield Figure(row, "weights", printed["weights_gib"], size, size * 0.98, size * 1.02)
     for quantity, estimate in (
         ("activation_peak_gib", rank.activation),
@@ -128,7 +128,7 @@ def _cache(row: dict[str, Any], rank: Rank) -> Iterator[Figure]:
     if row["settings"] in {"known", "utilization rounded"}:
         yield Figure(row, "cache", printed["kv_gib"], *three)
     if "weights_gib" in printed and "gpu_memory_utilization" in row and "total_gib" in row:
-        shift = (rank.loaded.bytes + rank.loaded.adapters) / GIB - printed["weights_gib"]
+        shift = rank.loaded.total / GIB - printed["weights_gib"]
         three = [value + shift for value in three]
         yield Figure(row, "cache beside printed weights", printed["kv_gib"], *three)
 
@@ -215,20 +215,26 @@ def everything() -> tuple[list[Figure], list[Counted]]:
     return found, counts
 
 
+def totals() -> str:
+    """What is printed on a terminal: both tables."""
+    found, counts = everything()
+    return f"{summary(found)}\n\n{integers(counts)}"
+
+
 def report() -> str:
     """docs/accuracy-vllm.md."""
     found, counts = everything()
     left = [row for row in rows() if not modelled(row)]
     parts = [
         "# vLLM: predicted against printed",
-        "Written by `scripts/accuracy`; do not edit. Each row is a start of vLLM whose log somebody "
-        "published. An error is (predicted − printed) / printed.",
+        "Written by `scripts/accuracy`; do not edit. Each row is a start of vLLM whose log "
+        "somebody published. An error is (predicted − printed) / printed.",
         NOTES,
         "## Terms and cache, from the settings alone",
         summary(found),
         "## Tokens, blocks and concurrency, from the printed GiB of cache",
-        "Every size that rounds to the printed GiB is tried; a row is exact where one of them gives "
-        "the printed integers.",
+        "Every size that rounds to the printed GiB is tried; a row is exact where one of them "
+        "gives the printed integers.",
         integers(counts),
         "## Every figure",
         _every(found),
@@ -268,6 +274,3 @@ def _every(found: list[Figure]) -> str:
         for figure in found
     ]
     return table(header, lines)
-
-
-Write = Callable[..., bool]

@@ -196,6 +196,8 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         machine.devices if machine else (),
     )
     spending = spend(question)
+    tokens = spending.tokens or tokens
+    question = question._replace(tokens=tokens)
     devices = tuple(_device(each, machine) for each in spending.devices)
     return Plan(
         request=request,

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from weighbridge.engine import Question, parse_engine
-from weighbridge.engine.vllm.capacity import room, stage_bytes
-from weighbridge.engine.vllm.pool import Packing, Taking, blocks_of_request, build_pool
-from weighbridge.engine.vllm.pool import Placed
-from weighbridge.engine.vllm.refusal import refusal
 from weighbridge.engine.vllm.budget import ranks
+from weighbridge.engine.vllm.capacity import room, stage_bytes
+from weighbridge.engine.vllm.pool import Packing, Placed, Taking, blocks_of_request, build_pool
+from weighbridge.engine.vllm.refusal import refusal
 from weighbridge.engine.vllm.setup import Setup
 from weighbridge.engine.vllm.specs import Form, layer_specs
 from weighbridge.engine.vllm.weights import loaded

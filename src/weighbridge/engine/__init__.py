@@ -106,7 +106,8 @@ class Spending(NamedTuple):
     """Every device's terms, the cache's facts, the weights' format, and what was assumed.
 
     An engine that sizes its own pool states its ``capacity``, the lines that it would log, and why
-    it would not start; one that takes what the workload needs leaves them out.
+    it would not start; one that takes what the workload needs leaves them out. ``tokens`` are other
+    lengths than those asked about, where the engine finds the context by itself.
     """
 
     devices: tuple[DeviceSpending, ...]
@@ -118,6 +119,7 @@ class Spending(NamedTuple):
     log: tuple[str, ...] = ()
     refusal: Refusal | None = None
     layout: Layout = Layout()
+    tokens: Tokens | None = None
 
 
 Spend = Callable[[Question], Spending]

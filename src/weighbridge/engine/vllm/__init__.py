@@ -19,15 +19,23 @@ from weighbridge.engine import (
     Spending,
 )
 from weighbridge.engine.vllm.budget import Rank, ranks
-from weighbridge.engine.vllm.capacity import Room, blocks_of, needed, room, stage_bytes
+from weighbridge.engine.vllm.capacity import (
+    Room,
+    blocks_of,
+    longest,
+    needed,
+    room,
+    stage_bytes,
+)
 from weighbridge.engine.vllm.ledger import device
 from weighbridge.engine.vllm.log import lines
 from weighbridge.engine.vllm.pool import blocks_of_request
 from weighbridge.engine.vllm.refusal import refusal
-from weighbridge.engine.vllm.remedy import with_way_out
+from weighbridge.engine.vllm.remedy import shorter, with_way_out
 from weighbridge.engine.vllm.setup import Setup
 from weighbridge.engine.vllm.versions import NEWEST, Version
 from weighbridge.model.facts import Model
+from weighbridge.options import AUTO
 
 __all__ = ["NEWEST", "default_context", "spend"]
 
@@ -40,10 +48,32 @@ def default_context(model: Model, version: Version) -> int | None:  # noqa: ARG0
 def spend(question: Question) -> Spending:
     """The terms of every rank, the pool, the lines of the log, and a refusal with a way out."""
     spending, setup, blocks = _spend(question)
+    if question.deployment.max_model_len == AUTO and setup.cards:
+        question, line = _fitted(setup, blocks)
+        spending, setup, blocks = _spend(question)
+        log = (*spending.log[:-2], line, *spending.log[-2:]) if spending.log else (line,)
+        spending = spending._replace(tokens=question.tokens, log=log)
     if spending.refusal is None:
         return spending
     refused = with_way_out(setup, spending.refusal, blocks, lambda asked: _spend(asked)[0])
     return spending._replace(refusal=refused)
+
+
+def _fitted(setup: Setup, blocks: int) -> tuple[Question, str]:
+    """``max_model_len auto``: the longest that fits, and the line that says so.
+
+    vllm v1/core/kv_cache_planning.py, _auto_fit_max_model_len.
+    """
+    fitting = longest(setup, blocks, setup.length)
+    if fitting in {0, setup.length}:
+        return shorter(setup, setup.length).question, (
+            f"Auto-fit max_model_len: full model context length {setup.length} fits in available "
+            "GPU memory"
+        )
+    return shorter(setup, fitting).question, (
+        f"Auto-fit max_model_len: reduced from {setup.length} to {fitting} to fit in available "
+        "GPU memory"
+    )
 
 
 def _spend(question: Question) -> tuple[Spending, Setup, int]:

@@ -60,7 +60,7 @@ def _rank(setup: Setup, stage: int, card: Card | None, *, sampler: bool) -> Rank
     outside, planned = outside_torch(setup), graphs_estimated(setup)
     requested = requested_bytes(card, setup.utilization)
     fixed = setup.question.deployment.kv_cache_memory
-    weights = mine.bytes + mine.adapters
+    weights = mine.total
 
     def left(total: int, *others: int) -> int:
         return total - weights - sum(others)

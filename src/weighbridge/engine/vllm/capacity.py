@@ -53,7 +53,11 @@ def room(setup: Setup, blocks: Any, length: Any) -> Room:
 def _tokens(setup: Setup, blocks: Any, concurrency: Any, length: Any) -> Any:
     """The line "GPU KV cache size"; before 0.22 it is too low by the number of groups."""
     if setup.v1 and setup.version >= versions.TOKENS_BY_CONCURRENCY:
-        return int(concurrency * length) if isinstance(blocks, int) else concurrency * length // 1
+        return (
+            int(concurrency * length)
+            if isinstance(concurrency, float)
+            else concurrency * length // 1
+        )
     pool = setup.pool
     return blocks // len(pool.groups) * pool.block * setup.layout.context
 

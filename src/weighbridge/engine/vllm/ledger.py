@@ -54,11 +54,13 @@ def _bounds(setup: Setup, rank: Rank) -> tuple[int, int] | None:
 
 
 def _weights(setup: Setup, rank: Rank) -> list[Term]:
-    size, mine = rank.loaded.bytes, rank.loaded
+    mine = rank.loaded
+    size = mine.bytes + mine.tables
     rounding = setup.model.rounding * size // max(setup.model.parameters, 1)
     layout = setup.layout
     inputs: dict[str, Any] = {
         "parameters of a rank": mine.elements,
+        "tables of rotary positions": mine.tables,
         "tensor": layout.tensor,
         "stage": f"{rank.stage + 1} of {layout.pipeline}",
     }
@@ -76,7 +78,7 @@ def _weights(setup: Setup, rank: Rank) -> list[Term]:
             max(size - rounding, 0),
             size + rounding,
             basis,
-            "pieces of a rank × their format",
+            "pieces of a rank × their format + tables of rotary positions",
             inputs,
             f"{setup.storage.source}; vllm model_executor/layers, linear.py and fused_moe",
         )

@@ -32,7 +32,7 @@ def lines(setup: Setup, rank: Rank, room: Room, refused: Refusal | None) -> tupl
 
 def _before(setup: Setup, rank: Rank) -> list[str]:
     """What is still printed before the cache is refused."""
-    if rank.card is None or rank.loaded.bytes > rank.card.usable_bytes:
+    if rank.card is None or rank.loaded.total > rank.card.usable_bytes:
         return []
     return [_loading(setup, rank), *(_profiled(setup, rank) if setup.v1 else [])]
 
@@ -42,7 +42,7 @@ def _gib(size: int, digits: int = 2) -> str:
 
 
 def _loading(setup: Setup, rank: Rank) -> str:
-    size = rank.loaded.bytes + rank.loaded.adapters
+    size = rank.loaded.total
     if setup.version >= versions.SHORT_LINES:
         return f"Model loading took {_gib(size)} GiB memory"
     if setup.version >= versions.V1:
@@ -76,7 +76,7 @@ def _profiled_v0(setup: Setup, rank: Rank) -> list[str]:
     return [
         f"the current vLLM instance can use total_gpu_memory ({_gib(total)}GiB) x "
         f"gpu_memory_utilization ({setup.utilization:.2f}) = {_gib(rank.requested)}GiB",
-        f"model weights take {_gib(rank.loaded.bytes + rank.loaded.adapters)}GiB; "
+        f"model weights take {_gib(rank.loaded.total)}GiB; "
         f"non_torch_memory takes {_gib(rank.outside.bytes)}GiB; PyTorch activation peak memory "
         f"takes {_gib(rank.activation.bytes)}GiB; the rest of the memory reserved for KV Cache is "
         f"{_gib(rank.available)}GiB.",

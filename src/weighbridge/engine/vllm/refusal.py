@@ -24,7 +24,6 @@ def refusal(setup: Setup, ranks: Sequence[Rank], blocks: int) -> Refusal | None:
         return None
     return (
         _cache_type(setup)
-        or _long(setup)
         or _startup(setup, ranks)
         or _loading(ranks)
         or _no_memory(setup, ranks, blocks)
@@ -46,17 +45,6 @@ def _cache_type(setup: Setup) -> Refusal | None:
     )
 
 
-def _long(setup: Setup) -> Refusal | None:
-    """A length beyond the model's positions is refused unless RoPE is scaled (config/model.py)."""
-    most = setup.model.max_positions
-    if most is None or setup.length <= most:
-        return None
-    return Refusal(
-        f"User-specified max_model_len ({setup.length}) is greater than the derived max_model_len "
-        f"(max_position_embeddings={most})"
-    )
-
-
 def _startup(setup: Setup, ranks: Sequence[Rank]) -> Refusal | None:
     if not setup.v1 or setup.question.deployment.kv_cache_memory is not None:
         return None
@@ -75,7 +63,7 @@ def _startup(setup: Setup, ranks: Sequence[Rank]) -> Refusal | None:
 def _loading(ranks: Sequence[Rank]) -> Refusal | None:
     """Weights that do not fit the card at all: torch raises before anything is profiled."""
     for rank in ranks:
-        size = rank.loaded.bytes + rank.loaded.adapters
+        size = rank.loaded.total
         if rank.card is not None and size > rank.card.usable_bytes - rank.context.low:
             return Refusal(
                 f"CUDA out of memory while loading: the weights of a rank take "

@@ -45,7 +45,10 @@ def _peak(device: DeviceSpending) -> int:
 
 
 def _holds(question: Question, spending: Spending) -> bool:
-    """Whether the pool holds the sequences that were asked for."""
+    """Whether the pool holds the sequences that were asked for, and the cards everything."""
+    for device in spending.devices:
+        if _peak(device) > question.cards[device.index].usable_bytes:
+            return False
     room = spending.capacity
     return room is None or room.sequences is None or room.sequences >= question.concurrency
 
@@ -55,12 +58,9 @@ def _changes(setup: Setup, blocks: int) -> Iterator[Change]:
     wanted = question.deployment.kv_cache_dtype
     if wanted not in {"auto", setup.compute}:
         yield _changed(question, "kv_cache_dtype", "auto", kv_cache_dtype="auto")
-    positions = setup.model.max_positions
-    if positions is not None and setup.length > positions:
-        yield _shorter(setup, positions)
     fitting = longest(setup, blocks, setup.length - 1)
     if fitting:
-        yield _shorter(setup, fitting)
+        yield shorter(setup, fitting)
     share = largest_share(setup.cards)
     if share != setup.utilization:
         yield _changed(
@@ -86,7 +86,7 @@ def _changed(question: Question, option: str, value: str, **fields: Any) -> Chan
     return Change(option, value, question._replace(deployment=deployment))
 
 
-def _shorter(setup: Setup, length: int) -> Change:
+def shorter(setup: Setup, length: int) -> Change:
     """A shorter ``max_model_len``, which shortens a prompt that was assumed to fill it."""
     question, tokens = setup.question, setup.question.tokens
     prompt = minimum(tokens.prompt, max(length - tokens.output + 1, 1))

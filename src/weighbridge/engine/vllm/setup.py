@@ -18,6 +18,7 @@ from weighbridge.formats.cache import CacheFormat
 from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
 from weighbridge.model.facts import Layer, Model
+from weighbridge.options import AUTO
 
 BLOCK = 16
 LATENT_BLOCKS = {"8": 16, "9": 64, "10": 64, "12": 16}
@@ -53,6 +54,13 @@ class Setup:
         self.compute = compute_dtype(self.model, self.storage, self.capability, self.notes)
         self.cache: CacheFormat = cache_format(question.deployment.kv_cache_dtype, self.compute)
 
+        most = self.model.max_positions
+        if most is not None and self.length > most:
+            self.notes.append(
+                f"vLLM refuses a max_model_len beyond the model's {most:,} positions unless its "
+                "rotary embedding is scaled or VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 is set"
+            )
+
     @property
     def card(self) -> Card | None:
         """The first card; None where none was named."""
@@ -84,7 +92,7 @@ class Setup:
     def length(self) -> int:
         """``max_model_len``: as asked, or what the model's positions allow."""
         asked = self.question.deployment.max_model_len
-        if asked is not None:
+        if asked is not None and asked != AUTO:
             return asked
         return self.model.max_positions or int(_largest(self.question.tokens.cached))
 

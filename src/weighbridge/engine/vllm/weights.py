@@ -29,6 +29,12 @@ class Loaded(NamedTuple):
     offloaded: int
     adapters: int
     drafting: int
+    tables: int
+
+    @property
+    def total(self) -> int:
+        """What "Model loading took" says: everything allocated until then."""
+        return self.bytes + self.adapters + self.tables
 
 
 def loaded(setup: Setup, stage: int) -> Loaded:
@@ -41,7 +47,20 @@ def loaded(setup: Setup, stage: int) -> Loaded:
     spared = int(float(setup.own.get("cpu_offload_gb") or 0) * GIB)
     offloaded = min(spared, size)
     slots = adapters(pieces, setup)
-    return Loaded(size + drafting - offloaded, elements, offloaded, slots, drafting)
+    weights = size + drafting - offloaded
+    return Loaded(weights, elements, offloaded, slots, drafting, tables(setup))
+
+
+def tables(setup: Setup) -> int:
+    """The cosines and sines of all positions, one table for all layers of a kind.
+
+    vLLM layers/rotary_embedding: cos_sin_cache (positions, rotary width) in the model's type. It is
+    what "Model loading took 14.9889 GiB" has beyond the parameters of Llama-3.1-8B.
+    """
+    positions = max(setup.model.max_positions or 0, setup.length)
+    kinds = {each.spec.kind for each in setup.placed if each.spec.kind in {"full", "sliding"}}
+    several = 2 if len(kinds) > 1 and setup.model.family.startswith("gemma3") else 1
+    return several * positions * setup.model.rotary_width * setup.element
 
 
 def _pieces(setup: Setup, stage: int) -> list[tuple[Parameter, int]]:
