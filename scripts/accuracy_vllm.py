@@ -59,7 +59,7 @@ class Figure(NamedTuple):
     @property
     def covered(self) -> bool:
         """Whether the printed figure lies within our bounds."""
-        return self.low - HALF_DIGIT <= self.measured <= self.high + HALF_DIGIT
+        return bool(self.low - HALF_DIGIT <= self.measured <= self.high + HALF_DIGIT)
 
 
 class Counted(NamedTuple):
@@ -106,8 +106,9 @@ def figures_of(row: dict[str, Any]) -> Iterator[Figure]:
     setup = settled(row)
     rank, printed = ranks(setup)[row.get("rank", 0)], row["measured"]
     if row.get("weights") and row["settings"] != "weights unknown" and "weights_gib" in printed:
-        size = rank.loaded.total / GIB
-        yield Figure(row, "weights", printed["weights_gib"], size, size * 0.98, size * 1.02)
+        mine = rank.loaded
+        three = (value / GIB for value in (mine.total, mine.low, mine.high))
+        yield Figure(row, "weights", printed["weights_gib"], *three)
     for quantity, estimate in (
         ("activation_peak_gib", rank.activation),
         ("non_torch_gib", rank.outside),

@@ -108,16 +108,16 @@ def _device(setup: Setup, rank: Rank, blocks: Any, refused: Refusal | None) -> D
 
 
 def _facts(setup: Setup) -> CacheFacts:
-    """What the cache of all stages costs, per further token and per sequence."""
-    stages = range(setup.layout.pipeline)
+    """What the cache of one replica costs, all its ranks together: a latent is on each of them."""
+    stages, tensor = range(setup.layout.pipeline), setup.layout.tensor
     held = setup.question.tokens.cached
     tokens = sum(p.spec.token for p in setup.placed if p.spec.kind == "full")
     element = max(int(setup.cache.bytes_of(1024) // 1024), 1)
     return CacheFacts(
         dtype=setup.cache.name,
-        bytes_per_token=tokens,
-        bytes_per_sequence=sum(needed(setup, stage, held) for stage in stages),
-        state_bytes_per_sequence=sum(p.spec.state for p in setup.placed),
+        bytes_per_token=tokens * tensor // setup.layout.context,
+        bytes_per_sequence=tensor * sum(needed(setup, stage, held) for stage in stages),
+        state_bytes_per_sequence=tensor * sum(p.spec.state for p in setup.placed),
         element_bytes=element,
     )
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from math import ceil
 from typing import Any, NamedTuple
 
+from weighbridge.engine.sharding import stage_layers
 from weighbridge.engine.vllm import activation as law
 from weighbridge.engine.vllm.estimate import Estimate
 from weighbridge.engine.vllm.overheads import graphs, graphs_estimated, outside_torch
 from weighbridge.engine.vllm.setup import Setup
+from weighbridge.engine.vllm.specs import layer_specs
 from weighbridge.engine.vllm.weights import Loaded, loaded
 from weighbridge.hardware.card import Card
 from weighbridge.memory.context import Range, process_context
@@ -30,6 +32,7 @@ class Rank(NamedTuple):
     graphs: Estimate
     estimated: Estimate
     context: Range
+    state: int
     requested: int
     available: int
     low: int
@@ -58,31 +61,38 @@ def _rank(setup: Setup, stage: int, card: Card | None, *, sampler: bool) -> Rank
         setup, first=stage == 0, last=stage == setup.layout.pipeline - 1, sampler=sampler
     )
     outside, planned = outside_torch(setup), graphs_estimated(setup)
+    state = kept_states(setup, stage)
     requested = requested_bytes(card, setup.utilization)
-    fixed = setup.question.deployment.kv_cache_memory
-    weights = mine.total
-
-    def left(total: int, *others: int) -> int:
-        return total - weights - sum(others)
-
     least, most = requested_bounds(card, setup.utilization)
-    return Rank(
-        0,
-        stage,
-        card,
-        mine,
-        peak,
-        outside,
-        graphs(setup),
-        planned,
-        process_context(card),
-        requested,
-        fixed
-        if fixed is not None
-        else requested - weights - peak.bytes - outside.bytes - planned.bytes,
-        fixed if fixed is not None else left(least, peak.high, outside.high, planned.high),
-        fixed if fixed is not None else left(most, peak.low, outside.low, planned.low),
+    room = (
+        requested - mine.total - peak.bytes - outside.bytes - planned.bytes - state,
+        least - mine.high - peak.high - outside.high - planned.high - state,
+        most - mine.low - peak.low - outside.low - planned.low - state,
     )
+    fixed = setup.question.deployment.kv_cache_memory
+    if fixed is not None:
+        room = (fixed, fixed, fixed)
+    context = process_context(card)
+    return Rank(
+        0, stage, card, mine, peak, outside, graphs(setup), planned, context, state, requested,
+        *room,
+    )  # fmt: skip
+
+
+def kept_states(setup: Setup, stage: int) -> int:
+    """V0 keeps recurrent states beside its blocks, for as many sequences as it admits.
+
+    vLLM model_executor/models/mamba_cache.py (constant_size_cache.py), gone with V0.
+    """
+    if setup.v1:
+        return 0
+    layers = stage_layers(len(setup.model.layers), setup.layout.pipeline)[stage]
+    pages = (
+        spec.state
+        for index in layers
+        for spec in layer_specs(setup.model.layers[index], setup.form)
+    )
+    return setup.sequences * sum(pages)
 
 
 def requested_bytes(card: Card | None, share: float) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from weighbridge.engine import DeviceSpending
 from weighbridge.engine.vllm.budget import Rank, requested_bounds
 from weighbridge.engine.vllm.setup import Setup
-from weighbridge.term import Basis, Phase, Term
+from weighbridge.term import Basis, Phase, Term, exact
 
 POOL = "vllm v1/core/kv_cache_utils.py, get_kv_cache_config_from_groups"
 
@@ -18,6 +18,7 @@ def device(setup: Setup, rank: Rank, blocks: Any, pool: Any, *, filled: bool) ->
     always = [
         *_weights(setup, rank),
         *_pool(setup, rank, blocks, pool, filled=filled),
+        *_states(setup, rank),
         rank.activation.term("activations", rank.number),
         rank.outside.term("workspace", rank.number),
         *([rank.graphs.term("graphs", rank.number)] if rank.graphs.high else []),
@@ -56,7 +57,6 @@ def _bounds(setup: Setup, rank: Rank) -> tuple[int, int] | None:
 def _weights(setup: Setup, rank: Rank) -> list[Term]:
     mine = rank.loaded
     size = mine.bytes + mine.tables
-    rounding = setup.model.rounding * size // max(setup.model.parameters, 1)
     layout = setup.layout
     inputs: dict[str, Any] = {
         "parameters of a rank": mine.elements,
@@ -75,8 +75,8 @@ def _weights(setup: Setup, rank: Rank) -> list[Term]:
             rank.number,
             "resident",
             size,
-            max(size - rounding, 0),
-            size + rounding,
+            size - size * mine.slack[0] // 1000,
+            size + size * mine.slack[1] // 1000,
             basis,
             "pieces of a rank × their format + tables of rotary positions",
             inputs,
@@ -108,12 +108,28 @@ def facts_basis(setup: Setup) -> Basis:
     return "assumed" if setup.model.basis == "assumed" else "config"
 
 
+def _states(setup: Setup, rank: Rank) -> list[Term]:
+    if not rank.state:
+        return []
+    return [
+        exact(
+            "state",
+            rank.state,
+            device=rank.number,
+            basis=facts_basis(setup),
+            formula="max_num_seqs × Σ layers, convolution and recurrence",
+            inputs={"max_num_seqs": setup.sequences},
+            source="vllm model_executor/models/mamba_cache.py (V0)",
+        )
+    ]
+
+
 def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any, *, filled: bool) -> list[Term]:
     if not setup.pool.groups:
         return []
-    exact = not filled or setup.question.deployment.kv_cache_memory is not None
-    exact = exact or bool(setup.own.get("num_gpu_blocks_override"))
-    slack = (0, 0) if exact else (rank.available - rank.low, rank.high - rank.available)
+    certain = not filled or setup.question.deployment.kv_cache_memory is not None
+    certain = certain or bool(setup.own.get("num_gpu_blocks_override"))
+    slack = (0, 0) if certain else (rank.available - rank.low, rank.high - rank.available)
     groups = {
         f"group {number}": f"{len(group.layers)} layers, {group.spec.kind}, blocks of {group.block}"
         for number, group in enumerate(setup.pool.groups[:8])
@@ -131,7 +147,7 @@ def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any, *, filled: bool) -> 
             size,
             max(size - max(slack[0], 0), 0),
             size + max(slack[1], 0),
-            facts_basis(setup) if exact else "calibrated",
+            facts_basis(setup) if certain else "calibrated",
             "⌊(utilization · total − weights − activations − outside torch − graph estimate) / "
             "bytes of a block⌋ blocks, the fewest over all ranks"
             if filled
