@@ -78,7 +78,7 @@ def rows() -> list[dict[str, Any]]:
 
 def modelled(row: dict[str, Any]) -> bool:
     """Whether the row's engine and model are known here."""
-    return row["settings"] != "not modelled"
+    return bool(row["settings"] != "not modelled")
 
 
 def settled(row: dict[str, Any]) -> Setup:

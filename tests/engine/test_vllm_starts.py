@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripts.accuracy_vllm import counted, figures_of, modelled, rows
+from scripts.accuracy_vllm import counted, figures_of, modelled, rows, settled
 
 import weighbridge as wb
 from weighbridge.engine import Question, parse_engine, spend
@@ -45,6 +45,22 @@ def test_the_cache_of_starts_whose_settings_are_known() -> None:
     assert len(errors) >= 10
     assert statistics.median(errors) <= 0.01
     assert sum(error <= 0.03 for error in errors) / len(errors) >= 0.9
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in STARTS if "padding_layers" in row["measured"]], ids=lambda row: row["id"]
+)
+def test_the_padding_layers_are_those_printed(row: dict[str, Any]) -> None:
+    assert [missing for missing, _ in settled(row).pool.padding] == [
+        row["measured"]["padding_layers"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in STARTS if "attn_block_size" in row["measured"]], ids=lambda r: r["id"]
+)
+def test_the_block_that_holds_a_state_is_the_one_printed(row: dict[str, Any]) -> None:
+    assert settled(row).pool.attention_block == row["measured"]["attn_block_size"]
 
 
 def test_every_truth_row_has_a_source_and_a_use() -> None:
@@ -128,6 +144,35 @@ def test_the_lines_of_a_start() -> None:
     old = plan("llama-3.1-8b", engine="vllm==0.7.3", max_model_len=16000).log
     assert old[0].startswith("Loading model weights took")
     assert "# cuda blocks" in old[-2]
+
+
+@pytest.mark.parametrize(
+    ("model", "swap", "blocks"),
+    [("opt-125m", 4, 7281), ("llama-3.1-8b", 4, 2048), ("phi-4", 4, 1310), ("phi-4", 6, 1966),
+     ("llama-3.2-11b-vision", 4, 1638)],
+)  # fmt: skip
+def test_blocks_in_host_memory_are_those_of_published_logs(
+    model: str, swap: int, blocks: int
+) -> None:
+    log = plan(model, engine="vllm==0.7.3", max_model_len=2048, swap_space=swap).log
+    assert f"# CPU blocks: {blocks}" in log[-2]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"max_num_seqs": 512, "max_num_batched_tokens": 256}, "must be at least max_num_seqs"),
+        ({"enable_chunked_prefill": False, "max_num_batched_tokens": 256, "max_model_len": 4096},
+         "without chunked prefill"),
+        ({"gpu_memory_utilization": 1.5}, "is not a share of a device"),
+        ({"kv_cache_dtype": "q8_0"}, "vLLM cannot keep its cache in q8_0"),
+        ({"quantization": "nothing"}, "is not one that vLLM has"),
+        ({"on": "2xh100", "tp": 4}, "need 4 devices"),
+    ],
+)  # fmt: skip
+def test_impossible_settings_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        plan("llama-3.1-8b", **options)
 
 
 def test_an_old_and_an_unreadable_version_are_refused() -> None:

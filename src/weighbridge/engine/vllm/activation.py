@@ -8,6 +8,7 @@ The sampler sorted in PyTorch until 0.16 (9.7 fp32 copies of the logits); its Tr
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from weighbridge.engine.vllm import versions
@@ -107,7 +108,9 @@ def _sampler(setup: Setup) -> Peak:
 
 def _encodes(setup: Setup) -> bool:
     off = setup.own.get("language_model_only") or setup.own.get("skip_mm_profiling")
-    return bool(setup.model.towers) and setup.model.generates and not off
+    limits = str(setup.own.get("limit_mm_per_prompt") or "")
+    none = bool(limits) and not re.search(r"[:=]\s*[1-9]", limits)
+    return bool(setup.model.towers) and setup.model.generates and not off and not none
 
 
 def _encoder(setup: Setup) -> tuple[int, int]:

@@ -66,9 +66,11 @@ def _profiled(setup: Setup, rank: Rank) -> list[str]:
 
 
 def _padding(setup: Setup) -> list[str]:
-    if not setup.pool.padding:
-        return []
-    return [f"Add {setup.pool.padding} padding layers"]
+    return [
+        f"Add {missing} padding layers, may waste at most {100 * missing / layers:.2f}% KV cache "
+        "memory"
+        for missing, layers in setup.pool.padding
+    ]
 
 
 def _profiled_v0(setup: Setup, rank: Rank) -> list[str]:

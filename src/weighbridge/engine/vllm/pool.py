@@ -31,12 +31,13 @@ class Group(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """All groups; ``page`` is the size that their pages were brought to, ``padding`` the layers
-    that stand for none."""
+    """All groups, and the tokens of their smallest block; ``attention_block`` is that of attention
+    before pages were brought to one size. ``padding`` says, for each kind of layer whose last group
+    is not full, how many layers are missing of how many."""
 
     groups: tuple[Group, ...]
     block: int
-    padding: int = 0
+    padding: tuple[tuple[int, int], ...] = ()
     attention_block: int = 0
 
     def bytes_per_block(self, layers: range | None = None) -> int:
@@ -91,15 +92,16 @@ def build_pool(placed: Sequence[Placed], packing: Packing) -> Pool:
     for layer, spec in placed:
         buckets.setdefault(spec, []).append(layer)
     size = _group_size([len(layers) for layers in buckets.values()], packing.spread)
-    groups, padding = [], 0
+    groups, padding = [], []
     for spec, layers in buckets.items():
         count = ceil_div(len(layers), size)
-        padding += count * size - len(layers)
+        if len(layers) % size:
+            padding.append((count * size - len(layers), len(layers)))
         tokens = _block_of(spec, block, page)
         for start in range(count):
             mine = tuple(layers[start::count])
             groups.append(Group(spec, mine, tokens, (page,) * len(mine)))
-    return Pool(tuple(groups), min(group.block for group in groups), padding, block)
+    return Pool(tuple(groups), min(group.block for group in groups), tuple(padding), block)
 
 
 def _seen_whole(spec: Spec) -> Spec:

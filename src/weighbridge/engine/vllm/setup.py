@@ -25,9 +25,7 @@ LATENT_BLOCKS = {"8": 16, "9": 64, "10": 64, "12": 16}
 LATENT_ALIGNMENT = 64
 # Recurrent states stay in fp32 where the model's config asks for it (models/config.py).
 WIDE_STATES = ("nemotron_h", "qwen3_5", "kimi_linear", "kimi_k3", "glm5_next", "olmo_hybrid")
-CACHED_METHODS = ("mtp", "eagle", "eagle3", "deepseek_mtp", "qwen3_next_mtp", "medusa")
-WHOLE_DRAFTERS = ("draft_model",)
-LONGEST = 2**20
+CACHED_METHODS = ("mtp", "eagle", "eagle3", "deepseek_mtp", "qwen3_next_mtp")
 
 
 class Setup:
@@ -117,9 +115,25 @@ class Setup:
         """``max_num_batched_tokens``."""
         asked = self.question.deployment.max_num_batched_tokens
         if asked is not None:
-            return asked
+            return self._checked(asked)
+        if self.own.get("enable_chunked_prefill") is False:
+            return max(self.length, self.defaults.batched_tokens)
         wanted = self.question.deployment.max_num_seqs or self.defaults.sequences
         return max(1, min(self.defaults.batched_tokens, wanted * self.length))
+
+    def _checked(self, step: int) -> int:
+        """config/scheduler.py refuses a step that cannot hold what it must."""
+        sequences = self.question.deployment.max_num_seqs
+        if sequences is not None and step < sequences:
+            raise RequestError(
+                f"max_num_batched_tokens {step:,} must be at least max_num_seqs {sequences:,}"
+            )
+        if self.own.get("enable_chunked_prefill") is False and step < self.length:
+            raise RequestError(
+                f"without chunked prefill, max_num_batched_tokens {step:,} must be at least "
+                f"max_model_len {self.length:,}"
+            )
+        return step
 
     @cached_property
     def utilization(self) -> float:

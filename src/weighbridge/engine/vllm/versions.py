@@ -41,9 +41,6 @@ GROUP_SPREAD_WIDE = (3, 2)
 # "GPU KV cache size" is concurrency × length instead of blocks // groups × block (issue 40691).
 TOKENS_BY_CONCURRENCY: Version = (0, 22, 0)
 
-# Pages that do not divide are padded instead of refused (unify_kv_cache_spec_page_size).
-PAGES_PADDED: Version = (0, 21, 0)
-
 # Windows keep all tokens in flight, twice the step's under async scheduling (pull request 47728).
 TOKENS_IN_FLIGHT: Version = (0, 26, 0)
 ASYNC_SCHEDULING: Version = (0, 14, 0)
