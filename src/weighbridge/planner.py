@@ -136,6 +136,11 @@ class Plan:
         return tuple(term for device in self.devices for term in device.terms)
 
     @property
+    def context(self) -> int:
+        """Tokens that a sequence may have: a prompt that fills it counts no further token."""
+        return int(self.tokens.context if self.tokens.output > 1 else self.tokens.prompt)
+
+    @property
     def fits(self) -> bool | None:
         """Whether every device holds its part; None where no card was named."""
         return self.verdict.fits
