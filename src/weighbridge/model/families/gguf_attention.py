@@ -28,12 +28,12 @@ FULL = frozenset(
         *("apertus", "arcee", "arctic", "baichuan", "bailingmoe", "bailingmoe2", "bitnet", "bloom"),
         *("chatglm", "codeshell", "command-r", "dbrx", "deci", "deepseek", "dots1", "ernie4_5"),
         *("ernie4_5-moe", "exaone", "falcon", "gemma", "glm4", "glm4moe", "gpt2", "gptneox"),
-        *("granite", "granitemoe", "grok", "grovemoe", "hunyuan-dense", "hunyuan-moe", "hunyuan_vl"),
-        *("hy_v3", "internlm2", "jais", "jais2", "llama-embed", "maincoder"),
-        *("llama", "minicpm", "minimax-m2", "mistral3", "mpt", "nemotron", "olmo", "olmoe"),
-        *("openelm", "orion", "paddleocr", "pangu-embedded", "phi2", "phi3", "phimoe", "plamo", "qwen", "qwen2", "qwen2moe", "qwen2vl"),
-        *("qwen3", "qwen3moe", "qwen3vl", "qwen3vlmoe", "refact", "seed_oss", "smollm3"),
-        *("stablelm", "starcoder", "starcoder2", "xverse"),
+        *("granite", "granitemoe", "grok", "grovemoe", "hunyuan-dense", "hunyuan-moe"),
+        *("hunyuan_vl", "hy_v3", "internlm2", "jais", "jais2", "llama", "llama-embed", "maincoder"),
+        *("minicpm", "minimax-m2", "mistral3", "mpt", "nemotron", "olmo", "olmoe", "openelm"),
+        *("orion", "paddleocr", "pangu-embedded", "phi2", "phi3", "phimoe", "plamo", "qwen"),
+        *("qwen2", "qwen2moe", "qwen2vl", "qwen3", "qwen3moe", "qwen3vl", "qwen3vlmoe", "refact"),
+        *("seed_oss", "smollm3", "stablelm", "starcoder", "starcoder2", "xverse"),
     )
 )
 LATENT = frozenset({"deepseek2", "kimi-k3", "kimi-linear"})
@@ -64,8 +64,12 @@ def mixer_of(
         if not states.beside:
             return states.read(config, block, index, tuple(block.mixer))
         inner = [each.name.startswith("ssm_") for each in block.mixer]
-        of_state = tuple(each for each, is_inner in zip(block.mixer, inner, strict=True) if is_inner)
-        rest = tuple(each for each, is_inner in zip(block.mixer, inner, strict=True) if not is_inner)
+        of_state = tuple(
+            each for each, is_inner in zip(block.mixer, inner, strict=True) if is_inner
+        )
+        rest = tuple(
+            each for each, is_inner in zip(block.mixer, inner, strict=True) if not is_inner
+        )
         attends = _attention(config, architecture, block, index, window, rest)
         return Parallel((attends, states.read(config, block, index, of_state)))
     if _attends_to_nothing(config, architecture, index):

@@ -81,9 +81,7 @@ def role_of(name: str, shape: tuple[int, ...]) -> Role:
     return "linear" if len(shape) >= 2 and name.endswith(".weight") else "other"
 
 
-def sort_tensors(
-    tensors: Iterable[Tensor], count: int
-) -> tuple[list[Block], list[Parameter]]:
+def sort_tensors(tensors: Iterable[Tensor], count: int) -> tuple[list[Block], list[Parameter]]:
     """The ``count`` blocks, and the parameters outside of them.
 
     Blocks beyond ``count`` (heads that predict several tokens) count as outside.

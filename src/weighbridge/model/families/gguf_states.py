@@ -183,9 +183,7 @@ def _space(config: Config) -> tuple[int, int, int]:
     )
 
 
-def _convolves(
-    config: Config, block: Block, index: int, name: str, shape: tuple[int, int]
-) -> None:
+def _convolves(config: Config, block: Block, index: int, name: str, shape: tuple[int, int]) -> None:
     """Refuse channels and kernels that the file's own convolution contradicts."""
     found = tuple(size for size in block.shape(name) or () if size != 1)
     if found != tuple(size for size in shape if size != 1):
