@@ -7,12 +7,12 @@ from typing import Any
 
 from weighbridge.errors import ConfigError
 from weighbridge.formats.format import EXPERTS, StorageFormat
+from weighbridge.formats.spared import LEFT_ALONE
 from weighbridge.formats.table import find_format
 from weighbridge.model.facts import Parameter
 from weighbridge.records import record, replace
 
 ALGORITHMS = {"NVFP4": "nvfp4", "FP8": "fp8-tensor", "MXFP8": "mxfp8", "MXFP4": "mxfp4"}
-LEFT_ALONE = ("ignore", "exclude_modules", "modules_to_not_convert")
 
 
 @record(kw_only=True)

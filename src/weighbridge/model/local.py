@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def of_checkpoint(text: str, checkpoint: Checkpoint, origin: str) -> Model:
     beside = _quantization_beside(checkpoint)
     where = f"{text}/{CONFIG_NAME}"
     model = known_or_assumed(checkpoint.config, where, checkpoint.tensors)
-    quantization = model.quantization or beside
+    quantization = _stated_together(model.quantization, beside)
     differences = _differences(model, checkpoint, quantization)
     names = [name for name, _ in checkpoint.shards]
     return replace(
@@ -140,6 +141,16 @@ def _from_ggufs(text: str, files: Files, wanted: str | None) -> Model:
     return replace(
         model, id=text, notes=(*notes, *model.notes), source=f"{model.source}{files.origin}"
     )
+
+
+def _stated_together(
+    stated: Mapping[str, Any] | None, beside: dict[str, Any] | None
+) -> Mapping[str, Any] | None:
+    """What config.json says, with the layers that ModelOpt lists in a file of its own."""
+    if stated is None or beside is None:
+        return stated or beside
+    listed = beside.get("quantized_layers")
+    return stated if listed is None else {"quantized_layers": listed, **stated}
 
 
 def _quantization_beside(checkpoint: Checkpoint) -> dict[str, Any] | None:
