@@ -14,7 +14,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Each stage may import itself and the stages before it.
 STAGES = (
     {"_version", "errors", "records", "units"},
-    {"term", "request"},
+    {"term", "options"},
+    {"request"},
     {"model"},
     {"formats", "hardware"},
     {"memory"},
@@ -23,6 +24,7 @@ STAGES = (
     {"search", "rules"},
     {"show"},
     {"api"},
+    {"commands"},
     {"cli", "__init__", "__main__"},
 )
 # These print a plan of an earlier stage, and are imported only when one is printed.
@@ -31,8 +33,8 @@ OPTIONAL = {"numpy", "pynvml", "amdsmi"}
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
-        "units", "term", "request", "model", "formats", "memory", "engine",
-        "planner", "speed", "rules", "search", "show", "api", "cli")  # fmt: skip
+        "units", "term", "options", "request", "model", "formats", "memory", "engine",
+        "planner", "speed", "rules", "search", "show", "api", "commands", "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:

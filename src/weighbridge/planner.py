@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 from weighbridge._version import __version__
 from weighbridge.engine import (
     CacheFacts,
+    Capacity,
     DeviceSpending,
     Engine,
     Question,
+    Refusal,
     Spending,
+    default_context,
     parse_engine,
     spend,
 )
@@ -93,13 +96,6 @@ class Verdict(NamedTuple):
     remedies: tuple[Remedy, ...] = ()
 
 
-class Capacity(NamedTuple):
-    """Room for the cache in what the other terms leave: tokens, and sequences at the context."""
-
-    tokens: int | None
-    sequences: float | None
-
-
 @record
 class Plan:
     """The answer: what each device holds, why, and whether it fits."""
@@ -116,6 +112,7 @@ class Plan:
     assumptions: tuple[str, ...]
     settings: Mapping[str, str]
     speed: Speed | None = None
+    log: tuple[str, ...] = ()
     version: str = __version__
 
     @property
@@ -137,6 +134,11 @@ class Plan:
     def terms(self) -> tuple[Term, ...]:
         """The ledger: every term of every device at its peak."""
         return tuple(term for device in self.devices for term in device.terms)
+
+    @property
+    def context(self) -> int:
+        """Tokens that a sequence may have: a prompt that fills it counts no further token."""
+        return int(self.tokens.context if self.tokens.output > 1 else self.tokens.prompt)
 
     @property
     def fits(self) -> bool | None:
@@ -179,7 +181,12 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
     engine = parse_engine(request.deployment.engine)
     machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
     model = load_model(request.model) if model is None else model
-    tokens = settle_tokens(request, model.max_positions, generates=model.generates)
+    tokens = settle_tokens(
+        request,
+        model.max_positions,
+        generates=model.generates,
+        default=default_context(engine, model),
+    )
     question = Question(
         model,
         engine,
@@ -198,11 +205,12 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         machine=machine,
         devices=devices,
         cache=spending.cache,
-        capacity=_capacity(request, tokens, devices),
-        verdict=_verdict(devices),
+        capacity=spending.capacity or _capacity(request, tokens, devices),
+        verdict=_verdict(request, devices, spending),
         assumptions=_assumptions(model, tokens, machine, spending),
         settings=spending.settings,
         speed=_speed(question, devices, spending),
+        log=spending.log,
     )
 
 
@@ -229,9 +237,19 @@ def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
     return DevicePlan(name, spending.index, card, peak, phases[peak], phases)
 
 
-def _verdict(devices: tuple[DevicePlan, ...]) -> Verdict:
+def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spending) -> Verdict:
     if any(device.usable is None for device in devices):
         return Verdict(None, False, "no card was named; add --on CARD to see whether it fits")
+    if spending.refusal is not None:
+        return _refused(spending.refusal, devices)
+    wanted, room = request.workload.concurrency, spending.capacity
+    if room is not None and room.sequences is not None and room.sequences < wanted:
+        return Verdict(
+            False,
+            True,
+            f"it starts, and its cache holds {room.sequences:.2f} of {wanted:,} sequences; "
+            "the others would wait or be preempted",
+        )
     short = [device for device in devices if not device.fits]
     if short:
         worst = max(short, key=lambda device: device.total - (device.usable or 0))
@@ -252,6 +270,14 @@ def _verdict(devices: tuple[DevicePlan, ...]) -> Verdict:
         f"{format_bytes(fullest.total)} of {format_bytes(fullest.usable or 0)} on {fullest.name}, "
         f"{format_bytes(spare)} to spare at the peak, in {fullest.phase}",
     )
+
+
+def _refused(refusal: Refusal, devices: tuple[DevicePlan, ...]) -> Verdict:
+    if not refusal.option:
+        return Verdict(False, True, refusal.message)
+    fullest = max(device.total for device in devices)
+    remedy = Remedy(refusal.option, refusal.value, fullest, "the engine starts with it")
+    return Verdict(False, True, refusal.message, (remedy,))
 
 
 def _capacity(request: Request, tokens: Tokens, devices: tuple[DevicePlan, ...]) -> Capacity:

@@ -1,26 +1,26 @@
 """What is asked: plain frozen records shared by the command line, Python, the API and MCP.
 
-Each option is one row of a table beside its record: the flags that set it, how its text is read,
-what it may be, and its help. The command line is built from the rows.
+Which options there are, and how each is read, stands in the tables of ``options``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from weighbridge.errors import RequestError
-from weighbridge.units import parse_count
+from weighbridge.options import EngineOptions, Option, engine_options, read_value
+from weighbridge.options.common import DEPLOYMENT, WORKLOAD
 
-ATTENTION = ("auto", "eager", "sdpa", "flash_attention_2")
-CACHES = ("dynamic", "static", "offloaded")
-CACHE_DTYPES = ("auto", "fp32", "bf16", "fp16", "fp8")
-LARGEST_COUNT = 10**9
 DEFAULT_CONTEXT = 8192
 
 
 class Deployment(NamedTuple):
-    """How the model is to run: hardware, engine, formats."""
+    """How the model is to run: hardware, engine, formats, layout.
+
+    None is the engine's own default. ``own`` holds the options that only this engine has, by name.
+    """
 
     on: str | None = None
     engine: str = "transformers"
@@ -29,6 +29,16 @@ class Deployment(NamedTuple):
     attn_implementation: str = "auto"
     cache_implementation: str = "dynamic"
     max_model_len: int | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    gpu_memory_utilization: float | None = None
+    kv_cache_memory: int | None = None
+    tensor_parallel_size: int | None = None
+    pipeline_parallel_size: int | None = None
+    data_parallel_size: int | None = None
+    decode_context_parallel_size: int | None = None
+    enable_expert_parallel: bool = False
+    own: Mapping[str, Any] = MappingProxyType({})
 
 
 class Workload(NamedTuple):
@@ -39,37 +49,6 @@ class Workload(NamedTuple):
     concurrency: int = 1
 
 
-class Option(NamedTuple):
-    """One field of a record as the command line takes it; ``counts`` says that it is a count."""
-
-    name: str
-    help: str
-    metavar: str
-    aliases: tuple[str, ...] = ()
-    choices: tuple[str, ...] = ()
-    counts: bool = False
-
-
-DEPLOYMENT = (
-    Option("on", "card or machine: rtx-4090, 2xH100, H100:2, 24GiB", "CARD"),
-    Option("engine", "engine, with its version: transformers==5.23.0", "NAME[==VERSION]"),
-    Option("weights", "format of the weights: bf16, fp8, int8, nf4, nf4-dq, …", "FORMAT",
-           ("--dtype",)),
-    Option("kv_cache_dtype", "type of the KV cache", "TYPE", choices=CACHE_DTYPES),
-    Option("attn_implementation", "attention kernel: eager, sdpa, flash_attention_2", "NAME",
-           choices=ATTENTION),
-    Option("cache_implementation", "how the cache grows: dynamic, static, offloaded", "NAME",
-           choices=CACHES),
-    Option("max_model_len", "tokens a sequence holds, prompt and output together", "TOKENS",
-           ("--context",), counts=True),
-)  # fmt: skip
-WORKLOAD = (
-    Option("input_tokens", "tokens of the prompt", "TOKENS", ("--isl",), counts=True),
-    Option("output_tokens", "tokens to generate", "TOKENS", ("--osl",), counts=True),
-    Option("concurrency", "sequences at once", "N", ("--batch", "--max-num-seqs"), counts=True),
-)
-
-
 class Request(NamedTuple):
     """A model, how it runs, and what is asked of it."""
 
@@ -78,8 +57,15 @@ class Request(NamedTuple):
     workload: Workload = Workload()
 
     def to_dict(self) -> dict[str, Any]:
-        """Every option by its name."""
-        return {"model": self.model, **self.deployment._asdict(), **self.workload._asdict()}
+        """Every option by its name: the common ones that the engine takes, and its own."""
+        takes = engine_options(self.deployment.engine).takes
+        common = {k: v for k, v in self.deployment._asdict().items() if k in takes}
+        return {
+            "model": self.model,
+            **common,
+            **self.deployment.own,
+            **self.workload._asdict(),
+        }
 
 
 ALIASES = {
@@ -87,9 +73,13 @@ ALIASES = {
     "isl": "input_tokens",
     "osl": "output_tokens",
     "batch": "concurrency",
-    "max_num_seqs": "concurrency",
     "dtype": "weights",
     "attention": "attn_implementation",
+    "tp": "tensor_parallel_size",
+    "pp": "pipeline_parallel_size",
+    "dp": "data_parallel_size",
+    "dcp": "decode_context_parallel_size",
+    "ep": "enable_expert_parallel",
 }
 
 
@@ -100,41 +90,65 @@ def make_request(model: str, options: Mapping[str, Any]) -> Request:
     """
     if not isinstance(model, str):
         raise RequestError(f"the model is a name or a path, not {type(model).__name__}")
-    rows = {option.name: option for option in (*DEPLOYMENT, *WORKLOAD)}
+    engine = options.get("engine") or Deployment().engine
+    known = engine_options(engine) if isinstance(engine, str) else EngineOptions(frozenset(), {})
+    rows = {option.name: option for option in (*DEPLOYMENT, *WORKLOAD, *known.own.values())}
     given: dict[str, Any] = {}
     for key, value in options.items():
-        name = ALIASES.get(key, key)
-        if name not in rows:
-            from difflib import get_close_matches
-
-            close = get_close_matches(name, [*rows, *ALIASES], n=1)
-            hint = f"; did you mean {close[0]}" if close else ""
-            raise RequestError(f"there is no option {key!r}{hint}")
+        name = _known(ALIASES.get(key, key), key, rows, engine)
         if value is not None and name in given:
             raise RequestError(f"{key} and another name of {name} are both given")
         if value is not None:
-            given[name] = _checked(rows[name], value)
-    deployment = {name: value for name, value in given.items() if name in Deployment._fields}
-    workload = {name: value for name, value in given.items() if name in Workload._fields}
-    request = Request(model, Deployment(**deployment), Workload(**workload))
-    if request.workload.concurrency < 1:
-        raise RequestError("concurrency is 0; at least one sequence runs at once")
+            given[name] = read_value(rows[name], value)
+    _check_taken(given, known, engine)
+    if engine.partition("==")[0] == "transformers":
+        _batch_of_transformers(given)
+    deployment = {k: given[k] for k in given if k in Deployment._fields}
+    workload = {k: given[k] for k in given if k in Workload._fields}
+    own = {k: given[k] for k in given if k in known.own}
+    request = Request(model, Deployment(**deployment, own=own), Workload(**workload))
+    for name in (*POSITIVE, "concurrency"):
+        if given.get(name) == 0:
+            raise RequestError(f"{name} is 0; {POSITIVE.get(name, 'at least one sequence runs')}")
     return request
 
 
-def _checked(option: Option, value: Any) -> Any:
-    if option.counts:
-        count = parse_count(value, option.name)
-        if count > LARGEST_COUNT:
-            raise RequestError(
-                f"{option.name} {count:,} is more than {LARGEST_COUNT:,}, which none holds"
-            )
-        return count
-    if not isinstance(value, str):
-        raise RequestError(f"{option.name} is a text, not {type(value).__name__}")
-    if option.choices and value not in option.choices:
-        raise RequestError(f"{option.name} {value!r} is not one of {', '.join(option.choices)}")
-    return value
+POSITIVE = {
+    "max_num_seqs": "an engine admits at least one sequence",
+    "max_num_batched_tokens": "a step has at least one token",
+    "tensor_parallel_size": "at least one device holds a layer",
+    "pipeline_parallel_size": "there is at least one stage",
+    "data_parallel_size": "there is at least one replica",
+    "decode_context_parallel_size": "at least one rank holds a cache",
+    "gpu_memory_utilization": "an engine needs a share of the device",
+}
+
+
+def _known(name: str, key: str, rows: Mapping[str, Option], engine: str) -> str:
+    if name in rows:
+        return name
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, [*rows, *ALIASES], n=1)
+    hint = f"; did you mean {close[0]}" if close else ""
+    raise RequestError(f"there is no option {key!r} of {engine}{hint}")
+
+
+def _check_taken(given: Mapping[str, Any], known: EngineOptions, engine: str) -> None:
+    """A common option that the engine does not have is refused, not dropped."""
+    common = {option.name for option in DEPLOYMENT}
+    for name, value in given.items():
+        plain = value == getattr(Deployment(), name, None)
+        if known.takes and name in common - known.takes and not plain:
+            raise RequestError(f"{engine.partition('==')[0]} has no {name}; leave it out")
+
+
+def _batch_of_transformers(given: dict[str, Any]) -> None:
+    """``max_num_seqs`` is another name of the batch where nothing schedules sequences."""
+    if "max_num_seqs" in given:
+        if "concurrency" in given:
+            raise RequestError("max_num_seqs and another name of concurrency are both given")
+        given["concurrency"] = given.pop("max_num_seqs")
 
 
 class Tokens(NamedTuple):
@@ -158,11 +172,13 @@ class Tokens(NamedTuple):
         return self.prompt + self.output
 
 
-def settle_tokens(request: Request, longest: int | None, *, generates: bool) -> Tokens:
+def settle_tokens(
+    request: Request, longest: int | None, *, generates: bool, default: int | None = None
+) -> Tokens:
     """Prompt and output from whichever of context, input and output are given.
 
     A context alone is read as the worst case for memory: a prompt that fills it. ``longest`` is
-    what the model's positions allow.
+    what the model's positions allow, ``default`` the context that an engine takes by itself.
     """
     context = request.deployment.max_model_len
     prompt, output = request.workload.input_tokens, request.workload.output_tokens
@@ -172,7 +188,8 @@ def settle_tokens(request: Request, longest: int | None, *, generates: bool) -> 
     if output == 0 or not generates:
         output = 1
     if prompt is None:
-        settled = _from_context(context, output, longest, generates=generates)
+        own = (default, longest) if default is not None else (DEFAULT_CONTEXT, longest)
+        settled = _from_context(context, output, own, generates=generates)
     else:
         settled = _from_prompt(context, prompt, output)
     if longest is not None and settled.cached > longest:
@@ -191,11 +208,15 @@ def _from_prompt(context: int | None, prompt: int, output: int | None) -> Tokens
 
 
 def _from_context(
-    context: int | None, output: int | None, longest: int | None, *, generates: bool
+    context: int | None,
+    output: int | None,
+    defaults: tuple[int | None, ...],
+    *,
+    generates: bool,
 ) -> Tokens:
     notes: list[str] = []
     if context is None:
-        context = DEFAULT_CONTEXT if longest is None else min(DEFAULT_CONTEXT, longest)
+        context = min(length for length in defaults if length is not None)
         notes.append(f"context of {context:,} tokens assumed; set it with --context")
     if output is None or output <= 1:
         if generates:

@@ -1,8 +1,9 @@
 """How engines spend a device, one file each.
 
 An engine module offers ``spend(question) -> Spending``: from the facts of a model, the settled
-lengths and the machine, the terms of every device in every phase. To add an engine, write that
-file and a row here.
+lengths and the machine, the terms of every device in every phase; ``NEWEST``, the newest version
+modelled; and, where it takes a context by itself, ``default_context(model, version)``. To add an
+engine, write that file, its options in ``options`` and a row here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from weighbridge.engine.layout import Layout
 from weighbridge.errors import EngineError
 from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
@@ -72,14 +74,40 @@ class CacheFacts(NamedTuple):
     streams: Streams = own_streams
 
 
+class Capacity(NamedTuple):
+    """Room for the cache: tokens, and sequences of the settled length."""
+
+    tokens: Any
+    sequences: Any
+
+
+class Refusal(NamedTuple):
+    """Why the engine would not start, in its own words or ours, and what would work.
+
+    ``option`` and ``value`` are a change under which it starts; empty where none is known.
+    """
+
+    message: str
+    option: str = ""
+    value: str = ""
+
+
 class Spending(NamedTuple):
-    """Every device's terms, the cache's facts, the weights' format, and what was assumed."""
+    """Every device's terms, the cache's facts, the weights' format, and what was assumed.
+
+    An engine that sizes its own pool states its ``capacity``, the lines that it would log, and why
+    it would not start; one that takes what the workload needs leaves them out.
+    """
 
     devices: tuple[DeviceSpending, ...]
     cache: CacheFacts
     storage: StorageFormat | None = None
     notes: tuple[str, ...] = ()
     settings: Mapping[str, str] = MappingProxyType({})
+    capacity: Capacity | None = None
+    log: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+    layout: Layout = Layout()
 
 
 Spend = Callable[[Question], Spending]
@@ -109,6 +137,12 @@ def parse_engine(text: str) -> Engine:
         )
     major, minor, patch = (*map(int, parts), 0, 0)[:3]
     return Engine(name, (major, minor, patch))
+
+
+def default_context(engine: Engine, model: Model) -> int | None:
+    """The context that an engine takes where none is named; None where it has no default."""
+    function = getattr(import_module(MODULES[engine.name]), "default_context", None)
+    return None if function is None else function(model, engine.version)
 
 
 def spend(question: Question) -> Spending:

@@ -26,6 +26,7 @@ from weighbridge.model.mixers.mla import LatentAttention
 from weighbridge.units import format_bytes
 
 ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
+CACHE_DTYPES = ("auto", "fp32", "bf16", "fp16", "fp8")
 HALF_KERNELS = ("int4-g", "gptq", "awq")
 STORED = {"F32": "fp32", "BF16": "bf16", "F16": "fp16"}
 
@@ -210,6 +211,10 @@ def _attention(question: Question, compute: str, notes: list[str]) -> str:
 
 
 def _check_cache_dtype(wanted: str, compute: str) -> None:
+    if wanted not in CACHE_DTYPES:
+        raise RequestError(
+            f"kv_cache_dtype {wanted[:40]!r} is not one of {', '.join(CACHE_DTYPES)}"
+        )
     if wanted not in {"auto", compute}:
         raise RequestError(
             f"Transformers keeps its cache in the activations' type, {compute}, and cannot keep "

@@ -1,0 +1,1 @@
+"""The commands of ``weigh``, one file each: ``build(parser, arguments)`` returns what runs."""
