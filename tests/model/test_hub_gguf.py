@@ -76,6 +76,13 @@ def test_a_hybrid_of_seven_gigabytes_costs_its_header(point: Callable[[FakeHub],
         assert hub.sent < 2 * FIRST_BLOCK
 
 
+def test_a_path_that_leads_nowhere_is_said_too(point: Callable[[FakeHub], None]) -> None:
+    with serving({}) as hub:
+        point(hub)
+        with pytest.raises(ModelReferenceError, match="nor is there such a file on this machine"):
+            load_model("models/llama/model.gguf")
+
+
 def test_several_without_a_choice_are_listed(point: Callable[[FakeHub], None]) -> None:
     with serving(REPOSITORY) as hub:
         point(hub)

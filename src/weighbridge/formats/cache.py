@@ -1,9 +1,10 @@
 """What the elements of a KV cache take: one row for each type that an engine can keep them in.
 
-An engine asks ``find_cache_format(name).bytes_of(elements, head_dim=...)``; how many elements there
-are is the mixers' business (``CacheStream.width`` × tokens), and ``head_dim`` is needed only by types
-that keep a scale for each head's vector. Elements may be an int or an integer array. Scales that stand inside the cache are part of a row; a scale for a whole layer or tensor
-(vLLM's ``fp8``) takes nothing that counts.
+An engine asks ``find_cache_format(name).bytes_of(elements, head_dim=...)``. How many elements
+there are is the mixers' business (``CacheStream.width`` × tokens); an int or an integer array will
+do. ``head_dim`` is needed by those types alone that keep a scale for each vector of a head. Scales
+that stand inside the cache are part of a row; a scale for a whole layer or tensor (vLLM's ``fp8``)
+takes nothing that counts.
 """
 
 from __future__ import annotations

@@ -42,6 +42,8 @@ def repository_files(repo: Repo, limits: Limits = LIMITS) -> tuple[Files, str]:
     except (HubError, ModelReferenceError) as error:
         close = catalog.close_names(repo.id)
         hint = f"; the catalogue has {', '.join(close)}" if close else ""
+        if (repo.file or "").lower().endswith(".gguf"):
+            hint = f"; nor is there such a file on this machine{hint}"
         raise type(error)(f"{error}{hint}") from None
 
 
