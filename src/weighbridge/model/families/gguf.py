@@ -116,7 +116,8 @@ def _architecture(gguf: GgufModel, where: str) -> str:
     if name not in KNOWN:
         raise UnknownArchitecture(
             f"{where}: no family reads the GGUF architecture {quoted(name)}, and its memory will "
-            f"not be guessed; known are {', '.join(sorted(KNOWN))}"
+            "not be guessed; give the config.json of the model that it was made from, or a file of "
+            f"another architecture: {', '.join(sorted(KNOWN))}"
         )
     return name
 
