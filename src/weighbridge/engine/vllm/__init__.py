@@ -27,6 +27,7 @@ from weighbridge.engine.vllm.capacity import (
     room,
     stage_bytes,
 )
+from weighbridge.engine.vllm.host import host
 from weighbridge.engine.vllm.ledger import device
 from weighbridge.engine.vllm.log import lines
 from weighbridge.engine.vllm.pool import blocks_of_request
@@ -94,6 +95,7 @@ def _spend(question: Question) -> tuple[Spending, Setup, int]:
         log=_log(setup, found, full, refused),
         refusal=refused,
         layout=setup.layout,
+        host=host(setup, found) if setup.cards else None,
     )
     return spending, setup, blocks
 
