@@ -23,8 +23,11 @@ from weighbridge.records import record
 from weighbridge.request import Deployment, Tokens
 from weighbridge.term import Phase, Term
 
-MODULES = {"transformers": "weighbridge.engine.transformers"}
-PLANNED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "ollama")
+MODULES = {
+    "transformers": "weighbridge.engine.transformers",
+    "sglang": "weighbridge.engine.sglang",
+}
+PLANNED = ("vllm", "tensorrt-llm", "llama.cpp", "ollama")
 
 
 class Engine(NamedTuple):
