@@ -44,6 +44,7 @@ class DevicePlan:
     phase: Phase
     terms: tuple[Term, ...]
     phases: Mapping[Phase, tuple[Term, ...]]
+    bounds: tuple[int, int] | None = None
 
     @property
     def total(self) -> int:
@@ -53,11 +54,15 @@ class DevicePlan:
     @property
     def low(self) -> int:
         """The least it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[0]
         return max(sum(term.low for term in terms) for terms in self.phases.values())
 
     @property
     def high(self) -> int:
         """The most it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[1]
         return max(sum(term.high for term in terms) for terms in self.phases.values())
 
     @property
@@ -221,7 +226,10 @@ def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spendi
         for device in devices
     ]
     dtype = spending.settings["activations"]
-    return speed_floor(question, spending.storage, spending.cache, dtype, held)
+    used = question._replace(cards=tuple(device.card for device in devices if device.card))
+    layout = spending.layout
+    at_once = layout.tensor * layout.data
+    return speed_floor(used, spending.storage, spending.cache, dtype, held, at_once)
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
@@ -229,7 +237,7 @@ def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
     peak = max(phases, key=lambda phase: sum(term.bytes for term in phases[phase]))
     card = machine.devices[spending.index] if machine else None
     name = card.name if card else "any device"
-    return DevicePlan(name, spending.index, card, peak, phases[peak], phases)
+    return DevicePlan(name, spending.index, card, peak, phases[peak], phases, spending.bounds)
 
 
 def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spending) -> Verdict:
@@ -271,7 +279,8 @@ def _refused(refusal: Refusal, devices: tuple[DevicePlan, ...]) -> Verdict:
     if not refusal.option:
         return Verdict(False, True, refusal.message)
     fullest = max(device.total for device in devices)
-    remedy = Remedy(refusal.option, refusal.value, fullest, "the engine starts with it")
+    size = refusal.bytes or fullest
+    remedy = Remedy(refusal.option, refusal.value, size, "the engine starts with it")
     return Verdict(False, True, refusal.message, (remedy,))
 
 

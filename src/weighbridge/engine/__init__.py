@@ -56,11 +56,16 @@ class Question(NamedTuple):
 
 @record
 class DeviceSpending:
-    """The terms of one device: those always there, and those of each phase."""
+    """The terms of one device: those always there, and those of each phase.
+
+    ``bounds`` are the least and the most of all terms together, where they cannot all be low or
+    high at once: an engine whose pool takes what the others leave.
+    """
 
     index: int
     resident: tuple[Term, ...]
     phases: Mapping[Phase, tuple[Term, ...]]
+    bounds: tuple[int, int] | None = None
 
 
 class CacheFacts(NamedTuple):
@@ -87,12 +92,14 @@ class Capacity(NamedTuple):
 class Refusal(NamedTuple):
     """Why the engine would not start, in its own words or ours, and what would work.
 
-    ``option`` and ``value`` are a change under which it starts; empty where none is known.
+    ``option`` and ``value`` are a change under which it starts, empty where none is known, and
+    ``bytes`` what the fullest device holds then.
     """
 
     message: str
     option: str = ""
     value: str = ""
+    bytes: int = 0
 
 
 class Spending(NamedTuple):

@@ -38,7 +38,7 @@ COMMUNICATORS_SOURCE = (
 LOADED = (130 * MIB, 20 * MIB, 400 * MIB)
 LOADED_SOURCE = (
     "fitted on SGLang logs, 'Load weight end. mem usage' less the computed weights: Qwen2.5-0.5B "
-    "0.06, Qwen3-0.6B 0.09–0.14, Llama-3.1-8B 0.13–0.15, Qwen2.5-32B TP 4 0.28 GiB"
+    "0.06, Qwen3-0.6B 0.09–0.14, Qwen2.5-32B TP 4 0.28 GiB"
 )
 
 

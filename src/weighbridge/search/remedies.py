@@ -23,7 +23,9 @@ def with_remedies(plan: Plan) -> Plan:
     """The plan, with the single changes that would make it fit in its verdict."""
     if plan.verdict.fits is not False:
         return plan
-    tried = (_attention(plan), _format(plan), _context(plan), _concurrency(plan),
+    own = plan.verdict.remedies
+    shorter = None if any(each.option == "max_model_len" for each in own) else _context(plan)
+    tried = (*own, _attention(plan), _format(plan), shorter, _concurrency(plan),
              _more_cards(plan), _larger_card(plan))  # fmt: skip
     found = tuple(remedy for remedy in tried if remedy is not None)
     if not any(remedy.option != "--on" for remedy in found):

@@ -8,7 +8,7 @@ pool, and the cache is what the workload needs.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from weighbridge.engine import CacheFacts, Capacity, DeviceSpending, Question, Refusal, Spending
 from weighbridge.engine.served import RankWeights, Spread, rank_weights, stage_of_layers
@@ -19,6 +19,7 @@ from weighbridge.engine.sglang.pool import (
     Pool,
     asked_requests,
     context_length,
+    sequence_bytes,
     size_pool,
     sliding_ratio,
 )
@@ -43,8 +44,8 @@ class Stage(NamedTuple):
     held: RankWeights
     cells: Cells
     slot: Slot
-    budget: Budget | None
-    bounds: tuple[Budget, Budget] | None
+    budget: Budget | None = None
+    bounds: tuple[Budget, Budget] | None = None
 
 
 def default_context(model: Model, version: versions.Version) -> int | None:  # noqa: ARG001
@@ -57,14 +58,12 @@ def spend(question: Question) -> Spending:
     setup = set_up(question)
     stages = [_stage(setup, number) for number in range(setup.layout.pipeline)]
     pool = _tightest(setup, stages)
-    devices = tuple(_devices(setup, stages, pool))
-    needed = _one_sequence(setup, stages)
-    refused, said = None, ()
-    if pool is not None:
-        refused = _refusal(setup, stages, pool, needed)
-        said = () if refused else _log(setup, stages[0], pool, devices[0])
+    refused = None if pool is None else _refusal(setup, stages, pool)
+    said: tuple[str, ...] = ()
+    if pool is not None and refused is None:
+        said = log.lines(setup, stages[0].budget, pool, stages[0].cells, stages[0].slot)
     return Spending(
-        devices=devices,
+        devices=tuple(_devices(setup, stages, pool)),
         cache=_cache_facts(setup),
         storage=setup.storage,
         notes=setup.notes,
@@ -90,7 +89,7 @@ def _stage(setup: Setup, number: int) -> Stage:
     found = cells.draft_cells(setup, cells.cells(setup, layers, setup.mixers.tensor))
     slot = cells.slot(setup, layers, setup.mixers.tensor)
     if not setup.question.cards:
-        return Stage(number, held, found, slot, None, None)
+        return Stage(number, held, found, slot)
     device = number * setup.feed.tensor
     before = terms.free_before(setup, device)
     loaded = _loaded(setup, device, held)
@@ -100,7 +99,10 @@ def _stage(setup: Setup, number: int) -> Stage:
         found,
         slot,
         Budget(before.bytes, before.bytes - loaded.bytes),
-        (Budget(before.low, before.low - loaded.high), Budget(before.high, before.high - loaded.low)),
+        (
+            Budget(before.low, before.low - loaded.high),
+            Budget(before.high, before.high - loaded.low),
+        ),
     )
 
 
@@ -115,11 +117,10 @@ def _as_stored(setup: Setup, held: RankWeights) -> RankWeights:
 
 def _loaded(setup: Setup, device: int, held: RankWeights) -> Spread:
     """What loading takes before the pool is sized; drafts came after it in older versions."""
-    found = terms.weights(setup, device, held)
-    if setup.version < versions.DRAFT_COUNTED and setup.speculation is not None:
-        drafts = {id(term) for term in found if term.formula.startswith("one layer and")}
-        found = [term for term in found if id(term) not in drafts]
-    return Spread(*(sum(getattr(t, field) for t in found) for field in ("bytes", "low", "high")))
+    found = [terms.weights(setup, device, held), terms.loaded(device)]
+    if setup.version >= versions.DRAFT_COUNTED:
+        found += terms.draft(setup, device)
+    return terms.together(found)
 
 
 def _tightest(setup: Setup, stages: list[Stage]) -> Pool | None:
@@ -127,9 +128,8 @@ def _tightest(setup: Setup, stages: list[Stage]) -> Pool | None:
     pools = [
         size_pool(setup, stage.budget, stage.cells, stage.slot)
         for stage in stages
-        if stage.budget is not None and (stage.cells.full or stage.cells.windowed
-                                         or stage.slot.total)
-    ]  # fmt: skip
+        if stage.budget and (stage.cells.full or stage.cells.windowed or stage.slot.total)
+    ]
     return min(pools, key=lambda pool: (pool.tokens, pool.slots)) if pools else None
 
 
@@ -144,19 +144,36 @@ def _devices(setup: Setup, stages: list[Stage], pool: Pool | None) -> list[Devic
 
 
 def _device(setup: Setup, stage: Stage, pool: Pool | None, device: int) -> DeviceSpending:
-    always = [*terms.context(setup, device), *terms.weights(setup, device, stage.held)]
-    always += _cache(setup, stage, pool, device)
-    requests = pool.requests if pool else asked_requests(setup)
-    if requests:
-        always.append(terms.request_table(setup, device, requests, context_length(setup)))
-    always.append(terms.attention_workspace(setup, device))
-    always += terms.graphs(setup, device)
+    held = [terms.weights(setup, device, stage.held), *terms.draft(setup, device)]
+    before = [*terms.context(setup, device), *held, terms.loaded(device)]
+    after = terms.after(setup, device, pool.requests if pool else asked_requests(setup))
     phases: dict[Phase, tuple[Term, ...]] = {
-        "load": (),
         "prefill": tuple(terms.prefill(setup, device)),
         "decode": tuple(terms.decode(setup, device)),
     }
-    return DeviceSpending(device, tuple(always), phases)
+    always = (*before, *_cache(setup, stage, pool, device), *after)
+    return DeviceSpending(device, always, phases, _together(setup, stage, pool, device))
+
+
+def _together(setup: Setup, stage: Stage, pool: Pool | None, device: int) -> tuple[int, int] | None:
+    """The least and the most of all terms: the pool takes what the weights leave of a fixed share,
+    so that only the context and what follows the pool move the sum."""
+    if pool is None or stage.budget is None:
+        return None
+    own = size_pool(setup, stage.budget, stage.cells, stage.slot)
+    if pool.rest <= 0 or own.tokens != pool.tokens or setup.own.get("max_total_tokens"):
+        return None
+    card, left = setup.question.cards[device], 1 - setup.fraction
+    taken = terms.together(terms.context(setup, device))
+    after = terms.together(terms.after(setup, device, pool.requests))
+    if setup.version < versions.DRAFT_COUNTED:
+        after = after.plus(terms.together(terms.draft(setup, device)))
+    passing = [terms.together(each(setup, device)) for each in (terms.prefill, terms.decode)]
+    low = setup.fraction * card.usable_low + left * taken.low + after.low
+    high = setup.fraction * card.usable_high + left * taken.high + after.high
+    return int(low + max(each.low for each in passing)), int(
+        high + max(each.high for each in passing)
+    )
 
 
 def _cache(setup: Setup, stage: Stage, pool: Pool | None, device: int) -> list[Term]:
@@ -211,7 +228,7 @@ def _bound(setup: Setup, stage: Stage, budget: Budget) -> tuple[int, int]:
 def _needed_terms(setup: Setup, stage: Stage, device: int) -> list[Term]:
     """Without a card: cache and state of the sequences at once."""
     tokens, sequences = setup.question.tokens.cached, setup.question.concurrency
-    size = sequences * _sequence_bytes(setup, stage, tokens)
+    size = sequences * sequence_bytes(setup, stage.cells, tokens)
     basis = terms.facts_basis(setup)
     found = [
         Term("kv_cache", device, "resident", size, size, size, basis,
@@ -228,21 +245,10 @@ def _needed_terms(setup: Setup, stage: Stage, device: int) -> list[Term]:
     return found
 
 
-def _sequence_bytes(setup: Setup, stage: Stage, tokens: Any) -> Any:
-    """Bytes of one sequence's keys and values; a window's pool gives back what left it."""
-    page = setup.page
-    kept = ceil_div(tokens, page) * page
-    size = kept * stage.cells.full_bytes
-    if stage.cells.windowed:
-        near = minimum(kept, stage.cells.window + page)
-        size = size + near * stage.cells.windowed_bytes
-    return size
-
-
 def _one_sequence(setup: Setup, stages: list[Stage]) -> int:
     """The most bytes that one sequence of the whole context takes of a rank."""
     length = context_length(setup)
-    return max(int(_sequence_bytes(setup, stage, length)) + 4 * stage.slot.total
+    return max(int(sequence_bytes(setup, stage.cells, length)) + 4 * stage.slot.total
                for stage in stages)  # fmt: skip
 
 
@@ -266,44 +272,19 @@ def _cache_facts(setup: Setup) -> CacheFacts:
     """Of the model as a whole: per token, and for a sequence of the settled length."""
     whole = cells.cells(setup, setup.model.layers, 1)
     slot = cells.slot(setup, setup.model.layers, 1)
-    stage = Stage(0, RankWeights(Spread(0, 0, 0), None), whole, slot, None, None)  # type: ignore[arg-type]
     return CacheFacts(
         dtype=setup.cache.name,
         bytes_per_token=whole.full_bytes,
-        bytes_per_sequence=_sequence_bytes(setup, stage, setup.question.tokens.cached),
+        bytes_per_sequence=sequence_bytes(setup, whole, setup.question.tokens.cached),
         state_bytes_per_sequence=slot.total,
         element_bytes=max(setup.cache.size // setup.cache.block, 1),
     )
 
 
-def _later(device: DeviceSpending) -> dict[str, int]:
-    """What follows the pools on a device."""
-    named = {"requests": 0, "attention": 0, "graphs": 0}
-    for term in device.resident:
-        if term.name == "graphs":
-            named["graphs"] += term.bytes
-        elif term.formula.startswith("running requests"):
-            named["requests"] += term.bytes
-        elif term.formula.startswith("buffers of the"):
-            named["attention"] += term.bytes
-    return named
+def _refusal(setup: Setup, stages: list[Stage], pool: Pool) -> Refusal | None:
+    tightest = min((stage for stage in stages if stage.budget), key=_free)
+    return log.refusal(setup, tightest.budget, pool, tightest.slot, _one_sequence(setup, stages))
 
 
-def _log(
-    setup: Setup, stage: Stage, pool: Pool, device: DeviceSpending
-) -> tuple[str, ...]:
-    if stage.budget is None:
-        return ()
-    return log.lines(setup, stage.budget, pool, stage.cells, stage.slot, _later(device))
-
-
-def _refusal(setup: Setup, stages: list[Stage], pool: Pool, needed: int) -> Refusal | None:
-    stage = min(
-        (stage for stage in stages if stage.budget is not None),
-        key=lambda stage: stage.budget.after if stage.budget else 0,
-    )
-    assert stage.budget is not None
-    later = terms.graphs(setup, 0) + [terms.attention_workspace(setup, 0)]
-    return log.refusal(
-        setup, stage.budget, pool, stage.slot, needed, sum(term.bytes for term in later)
-    )
+def _free(stage: Stage) -> int:
+    return stage.budget.after if stage.budget else 0

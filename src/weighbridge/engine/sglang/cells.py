@@ -119,4 +119,3 @@ def slot(setup: Setup, layers: Iterable[Layer], tensor: int) -> Slot:
     """States of one sequence: convolution inputs in 16 bit, the recurrence as it was asked for."""
     state: RankState = rank_state(layers, tensor)
     return Slot(*state.bytes(2, setup.state_bytes))
-

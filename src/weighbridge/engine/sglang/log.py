@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from weighbridge.engine import Refusal
 from weighbridge.engine.served import printed_gib
-from weighbridge.engine.sglang import versions
+from weighbridge.engine.sglang import terms, versions
 from weighbridge.engine.sglang.cells import Cells, Slot
 from weighbridge.engine.sglang.pool import (
     PREFILL_TOKENS,
@@ -25,9 +25,11 @@ TORCH = {"bf16": "torch.bfloat16", "fp16": "torch.float16", "fp32": "torch.float
 
 
 def lines(
-    setup: Setup, budget: Budget, pool: Pool, found: Cells, slot: Slot, after: dict[str, int]
+    setup: Setup, budget: Budget | None, pool: Pool, found: Cells, slot: Slot
 ) -> tuple[str, ...]:
-    """What the first rank logs while it starts; ``after`` are the terms that follow the pools."""
+    """What the first rank logs while it starts."""
+    if budget is None:
+        return ()
     page, free = setup.page, budget.after
     dtype = TORCH.get(setup.compute, setup.compute)
     said = [
@@ -60,14 +62,15 @@ def lines(
         )
     else:
         said.append(f"{prefix}#tokens: {pool.tokens}, KV size: {printed_gib(size)} GB")
-    free -= size + after["requests"]
+    free -= size + terms.request_table(setup, 0, pool.requests, context_length(setup)).bytes
     said.append(f"Memory pool end. avail mem={printed_gib(free)} GB")
-    free -= after["attention"]
+    free -= terms.attention_workspace(setup, 0).bytes
     if setup.graphs:
         said.append(f"Capture cuda graph begin. avail mem={printed_gib(free)} GB")
-        free -= after["graphs"]
+        captured = terms.together(terms.graphs(setup, 0)).bytes
+        free -= captured
         said.append(
-            f"Capture cuda graph end. mem usage={printed_gib(after['graphs'])} GB. "
+            f"Capture cuda graph end. mem usage={printed_gib(captured)} GB. "
             f"avail mem={printed_gib(free)} GB."
         )
     said.append(
@@ -86,18 +89,18 @@ def kv_bytes(pool: Pool, found: Cells, page: int) -> int:
 
 
 def refusal(
-    setup: Setup, budget: Budget, pool: Pool, slot: Slot, needed: int, later: int
+    setup: Setup, budget: Budget | None, pool: Pool, slot: Slot, needed: int
 ) -> Refusal | None:
     """Why SGLang would not start; ``needed`` are the bytes of one sequence's cache and state.
 
-    ``later`` is what graphs and workspaces take after the pools, which a larger fraction must
-    leave.
+    A larger fraction must leave what graphs and workspaces take after the pools.
     """
-    if budget.after <= 0:
+    if budget is None or budget.after <= 0:
         return None
     if pool.tokens > 0 and (not slot.total or pool.requests > 0):
         return None
     value = fraction_that_holds(budget, max(needed, 1))
+    later = terms.together(terms.after(setup, 0, 1)).bytes
     fits = value is not None and budget.before * (1 - value) >= later
     rest = rest_bytes(budget, setup.fraction)
     message = _message(setup, budget, rest, pool)
@@ -108,8 +111,9 @@ def refusal(
         )
     return Refusal(
         f"{message} --mem-fraction-static {value:.3f} holds one sequence",
-        "--gpu-memory-utilization",
+        "gpu_memory_utilization",
         f"{value:.3f}",
+        int(setup.question.cards[0].usable_bytes - budget.before * (1 - value) + later),
     )
 
 

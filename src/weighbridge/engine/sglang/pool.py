@@ -8,10 +8,11 @@ over the bytes of one (``profile_max_num_token``, ``_profile_available_bytes``,
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from weighbridge.engine.sglang.cells import Cells, Slot
 from weighbridge.engine.sglang.setup import Setup
+from weighbridge.units import ceil_div, minimum
 
 SLIDING_RATIO = 0.8
 SLIDING_RATIO_V4 = 0.1
@@ -65,9 +66,7 @@ def size_pool(setup: Setup, budget: Budget, found: Cells, slot: Slot) -> Pool:
     state = (slots + 1) * slot.total if slots else 0
     if verify and setup.speculation is not None:
         verify = (requests + 1) * setup.speculation.tokens * slot.total
-    return Pool(
-        rest, tokens, _windowed(setup, tokens, found), slots, state, verify, requests
-    )
+    return Pool(rest, tokens, _windowed(setup, tokens, found), slots, state, verify, requests)
 
 
 def _tokens(setup: Setup, left: int, found: Cells) -> int:
@@ -97,6 +96,15 @@ def sliding_ratio(setup: Setup) -> float:
     if asked is not None:
         return float(asked)
     return SLIDING_RATIO_V4 if setup.model.family == "deepseek_v4" else SLIDING_RATIO
+
+
+def sequence_bytes(setup: Setup, found: Cells, tokens: Any) -> Any:
+    """Keys and values of one sequence in whole pages; a window's pool gives back what left it."""
+    kept = ceil_div(tokens, setup.page) * setup.page
+    size = kept * found.full_bytes
+    if found.windowed:
+        size = size + minimum(kept, found.window + setup.page) * found.windowed_bytes
+    return size
 
 
 def _slots(setup: Setup, rest: int, slot: Slot) -> tuple[int, int]:

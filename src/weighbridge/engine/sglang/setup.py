@@ -33,7 +33,6 @@ from weighbridge.units import MIB
 
 ALGORITHMS = ("EAGLE", "EAGLE3", "NEXTN", "MTP", "STANDALONE", "NGRAM")
 DRAFT_TOKENS = {"EAGLE": 4, "EAGLE3": 4, "STANDALONE": 4, "NGRAM": 8}
-SPECULATIVE_REQUESTS = 48
 
 
 class Speculation(NamedTuple):
@@ -364,9 +363,10 @@ def vision_size(model: Model) -> tuple[int, int] | None:
     for tower in model.towers:
         if tower.name != "vision":
             continue
-        places = [re.search(r"(?:layers|blocks|resblocks)\.(\d+)\.", p.name) for p in tower.parameters]
+        places = [
+            re.search(r"(?:layers|blocks|resblocks)\.(\d+)\.", p.name) for p in tower.parameters
+        ]
         layers = max((int(found[1]) + 1 for found in places if found), default=24)
         widths = Counter(p.shape[0] for p in tower.parameters if len(p.shape) == 1)
         return layers, widths.most_common(1)[0][0] if widths else 1024
     return None
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from weighbridge.engine.served import (
@@ -14,6 +15,7 @@ from weighbridge.engine.served import (
     assumed_term,
     forward_bytes,
 )
+from weighbridge.engine.sglang.pool import context_length
 from weighbridge.engine.sglang.setup import Setup
 from weighbridge.memory.context import process_context
 from weighbridge.term import Term, exact
@@ -24,7 +26,7 @@ from weighbridge.units import MIB, minimum
 # 150, next to nothing for FlashAttention 3. Logs, pool end less graph begin: flashinfer 0.42 to
 # 0.75 GiB, fa3 0.05 to 0.10 (0.58 once), aiter 0.2.
 WORKSPACES: dict[str, tuple[int, int, int]] = {
-    "flashinfer": (520 * MIB, 384 * MIB, 800 * MIB),
+    "flashinfer": (450 * MIB, 384 * MIB, 800 * MIB),
     "fa3": (80 * MIB, 30 * MIB, 620 * MIB),
     "trtllm_mha": (560 * MIB, 150 * MIB, 900 * MIB),
     "trtllm_mla": (220 * MIB, 128 * MIB, 600 * MIB),
@@ -32,13 +34,15 @@ WORKSPACES: dict[str, tuple[int, int, int]] = {
     "aiter": (230 * MIB, 100 * MIB, 1000 * MIB),
     "unknown": (300 * MIB, 30 * MIB, 900 * MIB),
 }
+# Families for which flashinfer_backend.py asks for 512 MiB.
+LARGER_BUFFERS = ("qwen2", "qwen3", "mimo")
+LARGER_BUFFER = (625 * MIB, 512 * MIB, 900 * MIB)
 WORKSPACES_SOURCE = (
     "SGLang environ.py and layers/attention/*_backend.py (0.5.23) for the buffers; logs, 'Memory "
     "pool end' less 'Capture cuda graph begin', for the rest"
 )
-# Per captured size: 13 sizes 0.93 GiB (TP 4), 23 sizes 0.89 (TP 8), 36 sizes 1.0–1.04 (TP 2), 4
-# sizes 0.09–0.11, 3 sizes 0.07 (H100); the first ones cost most.
-GRAPH_BASE = 40 * MIB
+# Per captured size: 3 sizes 0.07 GiB, 4 sizes 0.09 to 0.11, 36 sizes 1.0 to 1.04 (TP 2); off the
+# line lie 13 sizes 0.93 (Grok, TP 4) and 23 sizes 0.89 (TP 8), hence the bounds.
 GRAPH_EACH = 29 * MIB
 GRAPHS_SOURCE = (
     "fitted on SGLang logs, 'Capture cuda graph end. mem usage': 0.07–0.11 GiB for 3 and 4 sizes, "
@@ -93,8 +97,8 @@ def free_before(setup: Setup, device: int) -> Spread:
     )
 
 
-def weights(setup: Setup, device: int, held: RankWeights) -> list[Term]:
-    """The rank's pieces in their format, those of a draft, and what loading leaves."""
+def weights(setup: Setup, device: int, held: RankWeights) -> Term:
+    """The rank's pieces in their format."""
     offloaded = int(float(setup.own.get("cpu_offload_gb") or 0) * 2**30)
     size, weighed = held.size, held.weighed
     inputs: dict[str, Any] = {
@@ -112,23 +116,21 @@ def weights(setup: Setup, device: int, held: RankWeights) -> list[Term]:
         inputs["bytes in host memory (cpu_offload_gb)"] = min(offloaded, size.bytes)
         formula += " − cpu_offload_gb"
     kept = Spread(*(max(value - offloaded, 0) for value in size))
-    found = [
-        Term("weights", device, "resident", *kept, facts_basis(setup), formula, inputs,
-             setup.storage.source)
-    ]  # fmt: skip
-    found += draft(setup, device)
-    found.append(
-        assumed_term(
-            "workspace",
-            device,
-            Spread(*LOADED),
-            "what loading leaves beside the weights",
-            {},
-            LOADED_SOURCE,
-            calibrated=True,
-        )
+    return Term("weights", device, "resident", *kept, facts_basis(setup), formula, inputs,
+                setup.storage.source)  # fmt: skip
+
+
+def loaded(device: int) -> Term:
+    """What loading leaves beside the weights."""
+    return assumed_term(
+        "workspace",
+        device,
+        Spread(*LOADED),
+        "what loading leaves beside the weights",
+        {},
+        LOADED_SOURCE,
+        calibrated=True,
     )
-    return found
 
 
 def draft(setup: Setup, device: int) -> list[Term]:
@@ -169,12 +171,31 @@ def request_table(setup: Setup, device: int, requests: int, length: int) -> Term
     )
 
 
+def after(setup: Setup, device: int, requests: int | None) -> list[Term]:
+    """What follows the pools: the requests' table, attention's workspace, graphs."""
+    found = []
+    if requests:
+        found.append(request_table(setup, device, requests, context_length(setup)))
+    return [*found, attention_workspace(setup, device), *graphs(setup, device)]
+
+
+def together(found: Iterable[Term]) -> Spread:
+    """The sum of terms, with both bounds."""
+    total = Spread(0, 0, 0)
+    for term in found:
+        total = total.plus(Spread(term.bytes, term.low, term.high))
+    return total
+
+
 def attention_workspace(setup: Setup, device: int) -> Term:
     """What the attention backend takes between the pools and the graphs."""
+    buffers = WORKSPACES.get(setup.kernel, WORKSPACES["unknown"])
+    if setup.kernel == "flashinfer" and setup.model.family.startswith(LARGER_BUFFERS):
+        buffers = LARGER_BUFFER
     return assumed_term(
         "workspace",
         device,
-        Spread(*WORKSPACES.get(setup.kernel, WORKSPACES["unknown"])),
+        Spread(*buffers),
         f"buffers of the {setup.kernel} attention backend",
         {},
         WORKSPACES_SOURCE,
@@ -187,13 +208,13 @@ def graphs(setup: Setup, device: int) -> list[Term]:
     found = []
     count = len(setup.graphs)
     if count:
-        size = GRAPH_BASE + count * GRAPH_EACH
+        size = count * GRAPH_EACH
         found.append(
             assumed_term(
                 "graphs",
                 device,
                 Spread(size, size * 3 // 10, 3 * size),
-                "40 MiB + 29 MiB × captured batch sizes",
+                "29 MiB × captured batch sizes",
                 {"sizes": count, "largest": max(setup.graphs)},
                 GRAPHS_SOURCE,
                 calibrated=True,
@@ -253,4 +274,3 @@ def logits(setup: Setup, device: int, rows: Any, phase: Any) -> Term:
 def decode(setup: Setup, device: int) -> list[Term]:
     """A step of every sequence; its buffers lie in the graphs where one was captured."""
     return [logits(setup, device, setup.question.concurrency, "decode")]
-
