@@ -154,7 +154,10 @@ def _more_cards(plan: Plan) -> Remedy | None:
             continue
         changed = _attempt(plan, on=f"{count}x{card.id}")
         if changed is not None and _fits(changed):
-            return _remedy("--on", f"{count}x{card.id}", changed, "layers spread over the cards")
+            why = "layers spread over the cards"
+            if changed.settings.get("tensor_parallel_size", "1") != "1":
+                why = "each card holds a part of every layer"
+            return _remedy("--on", f"{count}x{card.id}", changed, why)
     return None
 
 

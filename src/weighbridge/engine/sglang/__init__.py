@@ -17,8 +17,8 @@ from weighbridge.engine.sglang.cells import Cells, Slot
 from weighbridge.engine.sglang.pool import (
     Budget,
     Pool,
-    asked_requests,
     context_length,
+    running_requests,
     sequence_bytes,
     size_pool,
     sliding_ratio,
@@ -76,10 +76,12 @@ def spend(question: Question) -> Spending:
 
 
 def _settings(setup: Setup, pool: Pool | None) -> dict[str, str]:
-    settings = dict(setup.settings)
-    if pool is not None:
-        settings["max_running_requests"] = str(pool.requests)
-    return settings
+    return {**setup.settings, "max_num_seqs": str(_requests(setup, pool))}
+
+
+def _requests(setup: Setup, pool: Pool | None) -> int:
+    """Running requests; without a card the fewest that SGLang takes by itself."""
+    return pool.requests if pool and pool.requests else running_requests(setup, 0)
 
 
 def _stage(setup: Setup, number: int) -> Stage:
@@ -146,7 +148,7 @@ def _devices(setup: Setup, stages: list[Stage], pool: Pool | None) -> list[Devic
 def _device(setup: Setup, stage: Stage, pool: Pool | None, device: int) -> DeviceSpending:
     held = [terms.weights(setup, device, stage.held), *terms.draft(setup, device)]
     before = [*terms.context(setup, device), *held, terms.loaded(device)]
-    after = terms.after(setup, device, pool.requests if pool else asked_requests(setup))
+    after = terms.after(setup, device, _requests(setup, pool))
     phases: dict[Phase, tuple[Term, ...]] = {
         "prefill": tuple(terms.prefill(setup, device)),
         "decode": tuple(terms.decode(setup, device)),

@@ -95,8 +95,14 @@ def refusal(
 
     A larger fraction must leave what graphs and workspaces take after the pools.
     """
-    if budget is None or budget.after <= 0:
+    if budget is None:
         return None
+    if budget.after <= 0:
+        loaded = budget.before - budget.after
+        return Refusal(
+            f"SGLang would run out of memory while loading: a rank's weights take "
+            f"{format_bytes(loaded)}, and {format_bytes(budget.before)} are free"
+        )
     if pool.tokens > 0 and (not slot.total or pool.requests > 0):
         return None
     value = fraction_that_holds(budget, max(needed, 1))
