@@ -26,8 +26,9 @@ from weighbridge.term import Phase, Term
 MODULES = {
     "transformers": "weighbridge.engine.transformers",
     "sglang": "weighbridge.engine.sglang",
+    "tensorrt-llm": "weighbridge.engine.tensorrt_llm",
 }
-PLANNED = ("vllm", "tensorrt-llm", "llama.cpp", "ollama")
+PLANNED = ("vllm", "llama.cpp", "ollama")
 
 
 class Engine(NamedTuple):

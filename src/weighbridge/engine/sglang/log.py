@@ -112,8 +112,8 @@ def refusal(
     message = _message(setup, budget, rest, pool)
     if not fits or value is None:
         return Refusal(
-            f"{message} No fraction leaves room for one sequence and for the graphs; use more "
-            "ranks, a smaller format or a shorter --max-model-len"
+            f"{message} No fraction holds a whole sequence beside the graphs; use more ranks, a "
+            "smaller format or a shorter --context"
         )
     return Refusal(
         f"{message} --mem-fraction-static {value:.3f} holds one sequence",
