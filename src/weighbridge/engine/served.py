@@ -32,7 +32,7 @@ from weighbridge.units import GIB, MIB, ceil_div
 COMMUNICATORS = (1500 * MIB, 700 * MIB, 4000 * MIB)
 COMMUNICATORS_SOURCE = (
     "SGLang logs, 'Init torch distributed ends. mem usage': 1.0–2.0 GiB on H100 and H200 with 2 to "
-    "8 ranks (sglang#7873, #11716, #13075 and an index of public logs); ROCm up to 4 GiB"
+    "8 ranks (sglang#7873, #11716, #13075 and logs published on GitHub); ROCm up to 4 GiB"
 )
 # What loading leaves beside the weights: 0.04 to 0.28 GiB over the fitting rows.
 LOADED = (130 * MIB, 20 * MIB, 400 * MIB)

@@ -30,6 +30,8 @@ BLOCKS_OF_32: Version = (0, 18, 0)
 WINDOWS: Version = (1, 3, 0)
 
 BATCH, STEP, FRACTION = 2048, 8192, 0.9
+# trtllm-build took batches of 256 before 0.13.
+OLD_BATCH, BATCH_OF_2048 = 256, (0, 13, 0)
 BACKENDS = {"pytorch": "pytorch", "tensorrt": "tensorrt", "trt": "tensorrt",
             "_autodeploy": "pytorch"}  # fmt: skip
 LARGEST_GRAPH = 128
@@ -113,7 +115,7 @@ def set_up(question: Question) -> Setup:
     compute = compute_dtype(model, storage)
     layout, mixers, feed, data = _layouts(question, notes)
     own, backend = deployment.own, _backend(question)
-    batch = deployment.max_num_seqs or BATCH
+    batch = deployment.max_num_seqs or (BATCH if version >= BATCH_OF_2048 else OLD_BATCH)
     fraction = deployment.gpu_memory_utilization
     if fraction is not None and not 0 < fraction <= 1:
         raise RequestError(

@@ -15,7 +15,7 @@ from weighbridge.engine.served import (
     assumed_term,
     forward_bytes,
 )
-from weighbridge.engine.tensorrt_llm.setup import Setup
+from weighbridge.engine.tensorrt_llm.setup import PYTORCH, Setup
 from weighbridge.memory.context import process_context
 from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.term import Basis, Phase, Term
@@ -28,15 +28,17 @@ OUTSIDE_SOURCE = (
     "fitted on one log, Qwen3-0.6B on H100 with 1.2.1: 68.69 GiB of cache from 0.9 of what is "
     "free; a log of the same version on a card of 12 GB leaves 0.7 GiB"
 )
-# Per token of a step, elements of the execution context in units of 2 × (3I/TP + 4H): observed
-# 0.86 (Llama-2-70B), 1.20 and 1.47 (Llama-2-7B), 2.6 (Llama-3-8B).
+# Per token of a step, bytes of the execution context in units of 3I/TP + 4H: 2.4 and 2.9 in two
+# logs of Llama-2-7B, 1.7 of Llama-2-70B, up to 5.2 of Llama-3-8B.
+EXECUTION = 2.6
 CONTEXT_SOURCE = (
     "form after the widest layer of a pass; fitted on 'Allocated … for execution context memory' "
-    "of Llama-2-7B (1.20 and 1.47 of it); Llama-2-70B shows 0.86 and Llama-3-8B 2.6"
+    "of Llama-2-7B (2.4 and 2.9 B); Llama-2-70B shows 1.7 and Llama-3-8B 5.2"
 )
-# Bytes per element of batch × vocabulary: the decoder's logits and sampling state, 12 in 1.0 and 33
-# in 0.12; runtime buffers 2.6 in 1.0 and up to 9 in 0.12.
+# Bytes per element of batch × vocabulary: the decoder's logits and sampling state, 12 in 1.0 and 23
+# to 36 in 0.12; runtime buffers 2.6 in 1.0 and 5.5 to 9 in 0.12.
 DECODER, RUNTIME = (12, 10, 36), (3, 2, 10)
+OLD_DECODER, OLD_RUNTIME = (33, 10, 40), (9, 2, 12)
 BUFFERS_SOURCE = (
     "fitted on '… for decoder' and '… for runtime buffers' in logs of Llama-2 with batches of "
     "2,048 and 4,096 (0.12 and 1.0)"
@@ -110,7 +112,7 @@ def weights(setup: Setup, device: int, held: RankWeights) -> Term:
                 setup.storage.source)  # fmt: skip
 
 
-def _wide(setup: Setup) -> tuple[int, str]:
+def _wide(setup: Setup) -> int:
     """Elements per token of the execution context: the widest feed-forward and four of width H."""
     widest = 0
     for layer, _ in setup.model.layer_groups():
@@ -119,18 +121,17 @@ def _wide(setup: Setup) -> tuple[int, str]:
         if isinstance(feed, MixtureOfExperts):
             inner *= feed.top_k
         widest = max(widest, -(-inner // setup.feed.tensor))
-    return 2 * (3 * widest + 4 * setup.model.hidden), "2 × (3I/TP + 4H)"
+    return 3 * widest + 4 * setup.model.hidden
 
 
 def execution(setup: Setup, device: int) -> Term:
     """Activations of the TensorRT backend, allocated once for the largest step."""
-    each, formula = _wide(setup)
-    size = setup.step * each
+    size = int(setup.step * _wide(setup) * EXECUTION)
     return assumed_term(
         "activations",
         device,
-        Spread(size, size * 8 // 10, size * 27 // 10),
-        f"max_num_tokens × {formula}",
+        Spread(size, size * 6 // 10, size * 21 // 10),
+        f"max_num_tokens × {EXECUTION} B × (3I/TP + 4H)",
         {"max_num_tokens": setup.step, "TP": setup.feed.tensor},
         CONTEXT_SOURCE,
         calibrated=True,
@@ -139,13 +140,16 @@ def execution(setup: Setup, device: int) -> Term:
 
 def buffers(setup: Setup, device: int) -> list[Term]:
     """Decoder, runtime buffers and what the TensorRT backend holds beside them."""
+    decoder, runtime = DECODER, RUNTIME
+    if setup.version < PYTORCH:
+        decoder, runtime = OLD_DECODER, OLD_RUNTIME
     elements = setup.batch * setup.model.vocab
     found = [
         assumed_term("workspace", device, Spread(*(elements * each for each in sizes)),
                      f"max_batch_size × vocabulary × {sizes[0]} B, {what}",
                      {"max_batch_size": setup.batch, "vocabulary": setup.model.vocab},
                      BUFFERS_SOURCE, calibrated=True)
-        for sizes, what in ((DECODER, "decoder"), (RUNTIME, "runtime buffers"))
+        for sizes, what in ((decoder, "decoder"), (runtime, "runtime buffers"))
     ]  # fmt: skip
     other = assumed_term("workspace", device, Spread(*ENGINE_OTHER),
                          "TensorRT's runtime, cuBLAS and plugins", {}, ENGINE_OTHER_SOURCE,
