@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -110,31 +111,31 @@ def _from_log(plan: Plan, pattern: str) -> float:
 
 
 def _law(setup: Setup, quantity: str, given: dict[str, Any]) -> float:
-    tensor = setup.mixers.tensor
-    found = cells.cells(setup, setup.model.layers, tensor)
-    slot = cells.slot(setup, setup.model.layers, tensor)
-    if quantity == "fraction":
-        return setup.fraction
-    if quantity == "sizes":
-        return len(setup.graphs)
-    if quantity == "requests":
-        return running_requests(setup, given.get("tokens", 0))
-    if quantity == "cell":
-        return found.full_bytes
-    if quantity in {"convolution", "recurrence"}:
-        return (given["slots"] + 1) * getattr(slot, quantity) / GIB
-    if quantity == "key":
-        return (given["tokens"] + setup.page) * found.key / GIB
-    if quantity == "kv":
-        return log.kv_bytes(Pool(0, given["tokens"]), found, setup.page) / GIB
+    found = cells.cells(setup, setup.model.layers, setup.mixers.tensor)
+    slot = cells.slot(setup, setup.model.layers, setup.mixers.tensor)
+    tokens, slots = given.get("tokens", 0), given.get("slots", 0)
+    simple: dict[str, Callable[[], float]] = {
+        "fraction": lambda: setup.fraction,
+        "sizes": lambda: len(setup.graphs),
+        "requests": lambda: running_requests(setup, tokens),
+        "cell": lambda: found.full_bytes,
+        "convolution": lambda: (slots + 1) * slot.convolution / GIB,
+        "recurrence": lambda: (slots + 1) * slot.recurrence / GIB,
+        "key": lambda: (tokens + setup.page) * found.key / GIB,
+        "kv": lambda: log.kv_bytes(Pool(0, tokens), found, setup.page) / GIB,
+    }
+    if quantity in simple:
+        return simple[quantity]()
     budget = Budget(int(given["before"] * GIB), int(given["after"] * GIB))
     setup = setup._replace(fraction=given.get("fraction", setup.fraction))
-    if quantity == "smallest":
-        return 1 - budget.after / budget.before
-    if quantity == "rest":
-        return rest_bytes(budget, setup.fraction)
     pool = size_pool(setup, budget, found, slot)
-    return pool.slots if quantity == "slots" else pool.tokens
+    of_pool = {
+        "smallest": 1 - budget.after / budget.before,
+        "rest": rest_bytes(budget, setup.fraction),
+        "slots": pool.slots,
+        "pool": pool.tokens,
+    }
+    return of_pool[quantity]
 
 
 GROUPS = (

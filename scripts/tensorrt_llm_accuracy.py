@@ -88,15 +88,15 @@ def _part(setup: Setup, quantity: str, given: dict[str, Any]) -> float:
         )
         return pool.tokens if quantity == "tokens" else pool.bytes / GIB
     held = rank_weights(setup.model, setup.storage, setup.mixers, setup.feed, 0)
-    if quantity == "weights":
-        return float(held.size.bytes / GIB)
-    if quantity == "activations":
-        return float(terms.profiled(setup, 0).bytes / GIB)
-    if quantity == "execution":
-        return float(terms.execution(setup, 0).bytes / GIB)
     before = terms.before_cache(setup, 0, held)
-    if quantity == "available":
-        return (setup.question.cards[0].usable_bytes - sum(term.bytes for term in before)) / GIB
+    size = {
+        "weights": held.size.bytes,
+        "activations": terms.profiled(setup, 0).bytes,
+        "execution": terms.execution(setup, 0).bytes,
+        "available": setup.question.cards[0].usable_bytes - sum(term.bytes for term in before),
+    }
+    if quantity in size:
+        return float(size[quantity] / GIB)
     return sum(term.bytes for term in before if term.formula.endswith(NAMED[quantity])) / GIB
 
 

@@ -24,7 +24,7 @@ from weighbridge.model.mixers.mamba2 import Mamba2
 from weighbridge.model.mixers.parallel import Parallel
 from weighbridge.records import replace
 from weighbridge.term import Phase, Term
-from weighbridge.units import GIB, MIB, ceil_div
+from weighbridge.units import GIB, MIB, ceil_div, maximum
 
 # What a process holds before it loads a model, beside its context: communicators of torch and NCCL.
 # Logs of SGLang, "Init torch distributed ends": 1.25 GiB (H100, TP 8), 1.43 (TP 2 × PP 2), 1.77 to
@@ -52,6 +52,22 @@ class Spread(NamedTuple):
     def plus(self, other: Spread) -> Spread:
         """Both together, at worst both at their bounds."""
         return Spread(self.bytes + other.bytes, self.low + other.low, self.high + other.high)
+
+
+def together(found: Iterable[Term]) -> Spread:
+    """The sum of terms, with both bounds."""
+    total = Spread(0, 0, 0)
+    for term in found:
+        total = total.plus(Spread(term.bytes, term.low, term.high))
+    return total
+
+
+def largest(found: Iterable[Spread]) -> Spread:
+    """The most of each figure, element by element where they are arrays."""
+    most = Spread(0, 0, 0)
+    for each in found:
+        most = Spread(*(maximum(left, right) for left, right in zip(most, each, strict=True)))
+    return most
 
 
 class RankWeights(NamedTuple):

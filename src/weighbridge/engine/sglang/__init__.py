@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from weighbridge.engine import CacheFacts, Capacity, DeviceSpending, Question, Refusal, Spending
-from weighbridge.engine.served import RankWeights, Spread, rank_weights, stage_of_layers
+from weighbridge.engine.served import RankWeights, Spread, rank_weights, stage_of_layers, together
 from weighbridge.engine.sglang import cells, log, terms, versions
 from weighbridge.engine.sglang.cells import Cells, Slot
 from weighbridge.engine.sglang.pool import (
@@ -122,7 +122,7 @@ def _loaded(setup: Setup, device: int, held: RankWeights) -> Spread:
     found = [terms.weights(setup, device, held), terms.loaded(device)]
     if setup.version >= versions.DRAFT_COUNTED:
         found += terms.draft(setup, device)
-    return terms.together(found)
+    return together(found)
 
 
 def _tightest(setup: Setup, stages: list[Stage]) -> Pool | None:
@@ -166,16 +166,14 @@ def _together(setup: Setup, stage: Stage, pool: Pool | None, device: int) -> tup
     if pool.rest <= 0 or own.tokens != pool.tokens or setup.own.get("max_total_tokens"):
         return None
     card, left = setup.question.cards[device], 1 - setup.fraction
-    taken = terms.together(terms.context(setup, device))
-    after = terms.together(terms.after(setup, device, pool.requests))
+    taken = together(terms.context(setup, device))
+    after = together(terms.after(setup, device, pool.requests))
     if setup.version < versions.DRAFT_COUNTED:
-        after = after.plus(terms.together(terms.draft(setup, device)))
-    passing = [terms.together(each(setup, device)) for each in (terms.prefill, terms.decode)]
+        after = after.plus(together(terms.draft(setup, device)))
+    passing = terms.passing(setup, device)
     low = setup.fraction * card.usable_low + left * taken.low + after.low
     high = setup.fraction * card.usable_high + left * taken.high + after.high
-    return int(low + max(each.low for each in passing)), int(
-        high + max(each.high for each in passing)
-    )
+    return int(low) + passing.low, int(high) + passing.high
 
 
 def _cache(setup: Setup, stage: Stage, pool: Pool | None, device: int) -> list[Term]:

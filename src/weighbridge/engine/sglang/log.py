@@ -6,7 +6,7 @@ It prints GB and means GiB.
 from __future__ import annotations
 
 from weighbridge.engine import Refusal
-from weighbridge.engine.served import printed_gib
+from weighbridge.engine.served import printed_gib, together
 from weighbridge.engine.sglang import terms, versions
 from weighbridge.engine.sglang.cells import Cells, Slot
 from weighbridge.engine.sglang.pool import (
@@ -67,7 +67,7 @@ def lines(
     free -= terms.attention_workspace(setup, 0).bytes
     if setup.graphs:
         said.append(f"Capture cuda graph begin. avail mem={printed_gib(free)} GB")
-        captured = terms.together(terms.graphs(setup, 0)).bytes
+        captured = together(terms.graphs(setup, 0)).bytes
         free -= captured
         said.append(
             f"Capture cuda graph end. mem usage={printed_gib(captured)} GB. "
@@ -106,7 +106,7 @@ def refusal(
     if pool.tokens > 0 and (not slot.total or pool.requests > 0):
         return None
     value = fraction_that_holds(budget, max(needed, 1))
-    later = terms.together(terms.after(setup, 0, 1)).bytes
+    later = together(terms.after(setup, 0, 1)).bytes
     fits = value is not None and budget.before * (1 - value) >= later
     rest = rest_bytes(budget, setup.fraction)
     message = _message(setup, budget, rest, pool)

@@ -32,6 +32,7 @@ from weighbridge.model.mixers.sparse import SparseLatentAttention
 from weighbridge.units import MIB
 
 ALGORITHMS = ("EAGLE", "EAGLE3", "NEXTN", "MTP", "STANDALONE", "NGRAM")
+FOREIGN = ("Apple", "AWS", "Google")
 DRAFT_TOKENS = {"EAGLE": 4, "EAGLE3": 4, "STANDALONE": 4, "NGRAM": 8}
 
 
@@ -129,6 +130,10 @@ def set_up(question: Question) -> Setup:
     if not model.generates:
         raise RequestError(f"{model.id} does not generate, and SGLang's pool is modelled for those "
                            "that do; use --engine transformers")  # fmt: skip
+    other = next((card for card in question.cards if card.vendor in FOREIGN), None)
+    if other is not None:
+        raise RequestError(f"SGLang's memory is not modelled on {other.name} of {other.vendor}; it "
+                           "is on NVIDIA, AMD and Intel cards")  # fmt: skip
     notes: list[str] = []
     storage, as_stored, compute = _formats(question, notes)
     layout, mixers, feed, data = _layouts(question, notes)
@@ -320,7 +325,7 @@ def _prefill_graphs(question: Question, layout: Layout, data: int, card: Card | 
     version, model = question.engine.version, question.model
     if version < versions.PREFILL_GRAPHS or layout.pipeline > 1 or model.towers:
         return False
-    if card is not None and card.vendor != "NVIDIA":
+    if card is not None and card.vendor == "AMD":
         return False
     if version < versions.PREFILL_SEGMENTS:
         return data == 1 and not question.deployment.own.get("cpu_offload_gb")

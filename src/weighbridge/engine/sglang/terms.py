@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from weighbridge.engine.served import (
@@ -14,6 +13,8 @@ from weighbridge.engine.served import (
     Spread,
     assumed_term,
     forward_bytes,
+    largest,
+    together,
 )
 from weighbridge.engine.sglang.pool import context_length
 from weighbridge.engine.sglang.setup import Setup
@@ -179,14 +180,6 @@ def after(setup: Setup, device: int, requests: int | None) -> list[Term]:
     return [*found, attention_workspace(setup, device), *graphs(setup, device)]
 
 
-def together(found: Iterable[Term]) -> Spread:
-    """The sum of terms, with both bounds."""
-    total = Spread(0, 0, 0)
-    for term in found:
-        total = total.plus(Spread(term.bytes, term.low, term.high))
-    return total
-
-
 def attention_workspace(setup: Setup, device: int) -> Term:
     """What the attention backend takes between the pools and the graphs."""
     buffers = WORKSPACES.get(setup.kernel, WORKSPACES["unknown"])
@@ -269,6 +262,11 @@ def logits(setup: Setup, device: int, rows: Any, phase: Any) -> Term:
         "SGLang layers/logits_processor.py: gathered over the ranks, then cast to fp32 to sample",
         phase=phase,
     )
+
+
+def passing(setup: Setup, device: int) -> Spread:
+    """The most that passes through the device for a while."""
+    return largest([together(prefill(setup, device)), together(decode(setup, device))])
 
 
 def decode(setup: Setup, device: int) -> list[Term]:

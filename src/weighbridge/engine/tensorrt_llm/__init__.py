@@ -11,7 +11,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from weighbridge.engine import CacheFacts, Capacity, DeviceSpending, Question, Refusal, Spending
-from weighbridge.engine.served import RankWeights, Spread, rank_weights, stage_of_layers
+from weighbridge.engine.served import (
+    RankWeights,
+    Spread,
+    largest,
+    rank_weights,
+    stage_of_layers,
+    together,
+)
 from weighbridge.engine.tensorrt_llm import log, terms
 from weighbridge.engine.tensorrt_llm.pool import (
     Group,
@@ -98,9 +105,9 @@ def _stage(setup: Setup, number: int) -> Stage:
 def _free(setup: Setup, device: int, held: RankWeights) -> Spread:
     """What is free when the cache is sized, less the activations that were profiled."""
     card = setup.question.cards[device]
-    taken = terms.together(terms.before_cache(setup, device, held))
+    taken = together(terms.before_cache(setup, device, held))
     if setup.backend == "pytorch":
-        taken = taken.plus(terms.together([terms.profiled(setup, device)]))
+        taken = taken.plus(together([terms.profiled(setup, device)]))
     return Spread(
         card.usable_bytes - taken.bytes, card.usable_low - taken.high, card.usable_high - taken.low
     )
@@ -144,15 +151,13 @@ def _together(setup: Setup, stage: Stage, pool: Pool | None, device: int) -> tup
     if pool is None or stage.free is None or asked or pool.tokens <= 0 or stage.free.low <= 0:
         return None
     card, left = setup.question.cards[device], 1 - setup.fraction
-    passing = [terms.together(each) for each in terms.passing(setup, device).values()]
+    passing = largest(together(each) for each in terms.passing(setup, device).values())
     planned = Spread(0, 0, 0)
     if setup.backend == "pytorch":
-        planned = terms.together([terms.profiled(setup, device)])
+        planned = together([terms.profiled(setup, device)])
     least = card.usable_low - left * stage.free.high - planned.high
     most = card.usable_high - left * stage.free.low - planned.low
-    return int(least + max(each.low for each in passing)), int(
-        most + max(each.high for each in passing)
-    )
+    return int(least) + passing.low, int(most) + passing.high
 
 
 def _cache(setup: Setup, stage: Stage, pool: Pool | None, device: int) -> list[Term]:

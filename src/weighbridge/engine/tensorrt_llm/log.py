@@ -58,8 +58,8 @@ def _profiled(
         f"{printed_gib(outside)} GiB",
         f"Peak memory during memory usage profiling (torch + non-torch): {printed_gib(peak)} GiB, "
         "available KV cache memory when calculating max tokens: "
-        f"{printed_gib(pool.available)} GiB, fraction is set {setup.fraction:g}, kv size is {cell}. "
-        f"device total memory {printed_gib(card.usable_bytes)} GiB",
+        f"{printed_gib(pool.available)} GiB, fraction is set {setup.fraction:g}, kv size is "
+        f"{cell}. device total memory {printed_gib(card.usable_bytes)} GiB",
         f"Estimated max memory in KV cache : {printed_gib(pool.available)} GiB",
     ]
 

@@ -74,16 +74,17 @@ def size_pool(setup: Setup, free: int, found: tuple[Group, ...], state: int) -> 
         return Pool(available, 0, 0, (), states)
     most = setup.own.get("max_tokens")
     share = left // len(found)
-    each = tuple(_tokens(setup, share, group, most) for group in found)
+    whole = len(found) == 1
+    each = tuple(_tokens(setup, share, group, most, up=whole) for group in found)
     size = sum(tokens * group.bytes for tokens, group in zip(each, found, strict=True))
     return Pool(available, size, each[0], each, states)
 
 
-def _tokens(setup: Setup, share: int, group: Group, most: int | None) -> int:
+def _tokens(setup: Setup, share: int, group: Group, most: int | None, *, up: bool) -> int:
     tokens = share // group.bytes
     if most is not None:
         tokens = min(tokens, most)
-    blocks = tokens // setup.block if setup.windows_apart else ceil_div(tokens, setup.block)
+    blocks = ceil_div(tokens, setup.block) if up else tokens // setup.block
     return int(blocks * setup.block)
 
 

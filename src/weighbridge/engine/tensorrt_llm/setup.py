@@ -35,6 +35,7 @@ OLD_BATCH, BATCH_OF_2048 = 256, (0, 13, 0)
 BACKENDS = {"pytorch": "pytorch", "tensorrt": "tensorrt", "trt": "tensorrt",
             "_autodeploy": "pytorch"}  # fmt: skip
 LARGEST_GRAPH = 128
+VENDORS = ("NVIDIA", "custom")
 
 
 class Setup(NamedTuple):
@@ -156,7 +157,7 @@ def _check(question: Question) -> None:
     if not model.generates:
         raise RequestError(f"{model.id} does not generate, and TensorRT-LLM's cache is modelled "
                            "for those that do; use --engine transformers")  # fmt: skip
-    other = next((card for card in question.cards if card.vendor != "NVIDIA"), None)
+    other = next((card for card in question.cards if card.vendor not in VENDORS), None)
     if other is not None:
         raise RequestError(
             f"TensorRT-LLM runs on NVIDIA cards, and {other.name} is {other.vendor}'s; use "

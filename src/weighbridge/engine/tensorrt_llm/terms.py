@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from weighbridge.engine.served import (
@@ -15,7 +14,7 @@ from weighbridge.engine.served import (
     assumed_term,
     forward_bytes,
 )
-from weighbridge.engine.tensorrt_llm.setup import PYTORCH, Setup
+from weighbridge.engine.tensorrt_llm.setup import BATCH_OF_2048, Setup
 from weighbridge.memory.context import process_context
 from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.term import Basis, Phase, Term
@@ -36,7 +35,8 @@ CONTEXT_SOURCE = (
     "of Llama-2-7B (2.4 and 2.9 B); Llama-2-70B shows 1.7 and Llama-3-8B 5.2"
 )
 # Bytes per element of batch × vocabulary: the decoder's logits and sampling state, 12 in 1.0 and 23
-# to 36 in 0.12; runtime buffers 2.6 in 1.0 and 5.5 to 9 in 0.12.
+# to 36 in 0.12; runtime buffers 2.6 in 1.0 and 5.5 to 9 in 0.12; a log of
+# 0.19 fits the newer ones.
 DECODER, RUNTIME = (12, 10, 36), (3, 2, 10)
 OLD_DECODER, OLD_RUNTIME = (33, 10, 40), (9, 2, 12)
 BUFFERS_SOURCE = (
@@ -52,14 +52,6 @@ ENGINE_OTHER_SOURCE = (
 def facts_basis(setup: Setup) -> Basis:
     """``assumed`` where the architecture is, else ``config``."""
     return "assumed" if setup.model.basis == "assumed" else "config"
-
-
-def together(found: Iterable[Term]) -> Spread:
-    """The sum of terms, with both bounds."""
-    total = Spread(0, 0, 0)
-    for term in found:
-        total = total.plus(Spread(term.bytes, term.low, term.high))
-    return total
 
 
 def before_cache(setup: Setup, device: int, held: RankWeights) -> list[Term]:
@@ -141,7 +133,7 @@ def execution(setup: Setup, device: int) -> Term:
 def buffers(setup: Setup, device: int) -> list[Term]:
     """Decoder, runtime buffers and what the TensorRT backend holds beside them."""
     decoder, runtime = DECODER, RUNTIME
-    if setup.version < PYTORCH:
+    if setup.version < BATCH_OF_2048:
         decoder, runtime = OLD_DECODER, OLD_RUNTIME
     elements = setup.batch * setup.model.vocab
     found = [
