@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripts import sglang_accuracy as accuracy
+from scripts import accuracy_sglang as accuracy
 
 import weighbridge as wb
 from weighbridge.engine import Question, parse_engine, spend

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripts import tensorrt_llm_accuracy as accuracy
+from scripts import accuracy_tensorrt_llm as accuracy
 
 import weighbridge as wb
 from weighbridge.engine import Question, parse_engine, spend
