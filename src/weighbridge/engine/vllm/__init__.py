@@ -70,8 +70,8 @@ def _fitted(setup: Setup, blocks: int) -> tuple[Question, str]:
         f"Auto-fit max_model_len: full model context length {setup.length} fits in available "
         "GPU memory"
         if fitting == setup.length
-        else f"Auto-fit max_model_len: reduced from {setup.length} to {fitting} to fit in available "
-        "GPU memory"
+        else f"Auto-fit max_model_len: reduced from {setup.length} to {fitting} to fit in "
+        "available GPU memory"
     )
     asked = shorter(setup, fitting).question
     if int(setup.question.tokens.cached) <= fitting:
