@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import weighbridge as wb
-from scripts import accuracy_vllm
+from scripts import accuracy_sglang, accuracy_tensorrt_llm, accuracy_vllm
 from scripts.report import ROOT, table, write, write_part
 from weighbridge.planner import DevicePlan, Plan
 from weighbridge.term import Term
@@ -211,7 +211,11 @@ def main() -> int:
     others = [r for r in everything if "out_of_scope" in r.row]
     print(summary(results))
     print(accuracy_vllm.totals())
+    print(accuracy_sglang.totals())
+    print(accuracy_tensorrt_llm.totals())
     same = write(REPORT, report(results, others), check=check)
+    same &= write(accuracy_sglang.REPORT, accuracy_sglang.report(), check=check)
+    same &= write(accuracy_tensorrt_llm.REPORT, accuracy_tensorrt_llm.report(), check=check)
     same &= write_part("accuracy", summary(results), check=check)
     same &= write(accuracy_vllm.REPORT, accuracy_vllm.report(), check=check)
     if not same:

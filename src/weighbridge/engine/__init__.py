@@ -28,8 +28,10 @@ from weighbridge.term import Phase, Term
 MODULES = {
     "transformers": "weighbridge.engine.transformers",
     "vllm": "weighbridge.engine.vllm",
+    "sglang": "weighbridge.engine.sglang",
+    "tensorrt-llm": "weighbridge.engine.tensorrt_llm",
 }
-PLANNED = ("sglang", "tensorrt-llm", "llama.cpp", "ollama")
+PLANNED = ("llama.cpp", "ollama")
 
 
 class Engine(NamedTuple):
