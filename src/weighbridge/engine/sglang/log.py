@@ -119,7 +119,7 @@ def refusal(
         f"{message} --mem-fraction-static {value:.3f} holds one sequence",
         "gpu_memory_utilization",
         f"{value:.3f}",
-        int(setup.question.cards[0].usable_bytes - budget.before * (1 - value) + later),
+        bytes=int(setup.question.cards[0].usable_bytes - budget.before * (1 - value) + later),
     )
 
 
