@@ -11,6 +11,7 @@ from weighbridge.launch.flags import VALUELESS, Flag, Flags, unknown
 from weighbridge.launch.values import read_value
 
 MOST_WORDS = 10_000
+NESTED = frozenset({"json", "limits"})
 SWITCH_WORDS = frozenset({"on", "off", "auto", "0", "1", "true", "false", "enabled", "disabled"})
 
 
@@ -59,7 +60,7 @@ def read_words(flags: Flags, words: list[str], style: Style) -> Words:
             _folded(spelled, style), "", "")  # fmt: skip
         flag, positive, name = _look_up(flags, name, style)
         given = attached if separator else None
-        if dot and (flag.kind == "json"):
+        if dot and flag.kind in NESTED:
             text = given if given is not None else _next(rest, spelled)
             flag_, values = nested.setdefault(flag.name, (flag, {}))
             _set(values, path, text)

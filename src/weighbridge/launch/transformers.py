@@ -42,17 +42,18 @@ model = AutoModelForCausalLM.from_pretrained(
     dtype={dtype},
     device_map={device_map},{attention}{quantization}
 )
-tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
-if tokenizer.pad_token is None:
-    tokenizer.pad_token = tokenizer.eos_token
 
-# {sequences:,} prompts of {prompt:,} tokens, {output:,} new ones each: the workload of the plan.
+# The workload of the plan, with random tokens.
 torch.cuda.reset_peak_memory_stats()
 ids = torch.randint(5, model.config.get_text_config().vocab_size, ({sequences}, {prompt}))
-inputs = {{"input_ids": ids.to(model.device), "attention_mask": torch.ones_like(ids, device=model.device)}}
+ids = ids.to(model.device)
 with torch.inference_mode():
     model.generate(
-        **inputs, do_sample=False, min_new_tokens={output}, max_new_tokens={output},{cache}
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        min_new_tokens={output},
+        max_new_tokens={output},{cache}
     )
 for device in range(torch.cuda.device_count()):
     peak = torch.cuda.max_memory_allocated(device) / 2**30
@@ -67,7 +68,7 @@ def write(plan: Plan) -> str:
     deployment = request.deployment
     weights = deployment.weights
     quantizer = QUANTIZERS.get(weights)
-    imports = ["AutoModelForCausalLM", "AutoTokenizer", *([quantizer[0]] if quantizer else [])]
+    imports = ["AutoModelForCausalLM", *([quantizer[0]] if quantizer else [])]
     attention = deployment.attn_implementation
     cache = deployment.cache_implementation
     name = safe([model_word(request.model)])[0]
@@ -86,6 +87,6 @@ def write(plan: Plan) -> str:
         sequences=request.workload.concurrency,
         prompt=plan.tokens.prompt,
         output=plan.tokens.output,
-        cache=f" cache_implementation={json.dumps(cache)}," * (cache != "dynamic"),
+        cache=f"\n        cache_implementation={json.dumps(cache)}," * (cache != "dynamic"),
     )
     return "\n".join([*lines, script])

@@ -86,6 +86,14 @@ def _json(text: str, flag: str) -> Any:
         raise LaunchError(f"{flag} takes JSON, and {text[:60]!r} is none") from None
 
 
+def _limits(text: str, flag: str) -> Any:
+    """``image=2,video=0``, or JSON."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if all(name.isalpha() and count.isdecimal() for name, _, count in pairs):
+        return {name: int(count) for name, _, count in pairs}
+    return _json(text, flag)
+
+
 def truth(text: str, flag: str) -> bool:
     """A yes or a no as llama.cpp and Go's ParseBool write it."""
     folded = text.strip().lower()
@@ -111,6 +119,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "human": _human,
     "auto": _human_or_auto,
     "json": _json,
+    "limits": _limits,
     "truth": truth,
     "dtype": _named(DTYPES, "type"),
     "kvtype": _named(CACHE_TYPES, "cache type"),

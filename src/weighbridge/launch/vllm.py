@@ -188,6 +188,11 @@ def _captured(reading: Reading, words: str, value: Any) -> None:
     reading.set(words, "max_cudagraph_capture_size", max(sizes))
 
 
+def _limits(reading: Reading, words: str, value: Any) -> None:
+    """``--limit-mm-per-prompt '{"image": 1}'``, or ``image=1`` as versions before 0.10 wrote it."""
+    reading.set(words, "limit_mm_per_prompt", json.dumps(value))
+
+
 def _config(reading: Reading, words: str, value: Any) -> None:
     raise LaunchError(f"more than one configuration file is named: {value!r}")
 
@@ -197,6 +202,7 @@ SPECIAL: Special = {
     "compilation": _compilation,
     "optimization": _optimization,
     "captured": _captured,
+    "limits": _limits,
     "config": _config,
 }
 
@@ -247,7 +253,7 @@ def _option_words(option: str, value: Any) -> list[str] | None:
         return ["--dtype", DTYPES[value]] if value in DTYPES else None
     if value == "auto" and option == "kv_cache_dtype":
         return None
-    flag = flags().writer(option)
+    flag = flags().writer("@limits" if option == "limit_mm_per_prompt" else option)
     if flag is None or (option == "enable_expert_parallel" and not value):
         return None
     return flag_words(flag, value, negatives=True)

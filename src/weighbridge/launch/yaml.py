@@ -16,11 +16,16 @@ from weighbridge.errors import LaunchError
 
 LARGEST = 256 * 1024
 _DEEPEST = 20
-_KEY = re.compile(r"""((?:"[^"]*"|'[^']*'|[^\s"'\[\]{}#&*!|>%@`,-][^:#]*?|-[^\s:#][^:#]*?))\s*:(?:\s+(.*)|$)""")
+_KEY = re.compile(
+    r"""("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'\[\]{}#&*!|>%@`,:-][^:#]*|-[^\s:#][^:#]*)\s*:(?:\s+(.*)|$)"""
+)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\']|\'\')*\'')
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _INT, _FLOAT = re.compile(r"[-+]?\d{1,18}"), re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?")
 # A plain scalar that no reader of YAML takes for anything but text.
 _PLAIN = re.compile(r"[A-Za-z/][\w./-]*(?<![:-])", re.ASCII)
+# What YAML breaks lines at, or lets no document hold.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _AMBIGUOUS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
@@ -125,19 +130,10 @@ def _list(lines: list[_Line], indent: int, where: str, depth: int) -> tuple[Any,
 def _uncommented(text: str) -> str:
     """A value without the comment behind it."""
     if text[:1] in {'"', "'"}:
-        end = text.find(text[0], 1)
-        while text[0] == "'" and text[end + 1 : end + 2] == "'":
-            end = text.find("'", end + 2)
-        while text[0] == '"' and end > 0 and _escaped(text, end):
-            end = text.find('"', end + 1)
-        rest = text[end + 1 :].strip() if end > 0 else "?"
-        return text[: end + 1] if not rest or rest.startswith("#") else text
+        match = _QUOTED.match(text)
+        rest = text[match.end() :].strip() if match else ""
+        return match[0] if match and (not rest or rest.startswith("#")) else text
     return re.split(r"(?:^|\s)#", text, maxsplit=1)[0].strip()
-
-
-def _escaped(text: str, place: int) -> bool:
-    before = text[:place]
-    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
 def _scalar(text: str, where: str, line: _Line) -> Any:
@@ -217,5 +213,5 @@ def scalar(value: Any) -> str:
         return value
     if isinstance(value, (Mapping, list, tuple)):
         return json.dumps(value)
-    # U+0085, U+2028 and U+2029 break lines in YAML; JSON's escapes keep them out.
-    return json.dumps(value, ensure_ascii=True)
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
