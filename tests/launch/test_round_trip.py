@@ -100,16 +100,10 @@ def test_the_command_that_verifies_is_read_as_the_request(engine: str, data: st.
     request = settled(data.draw(requests_of(engine)), 2)
     module = engine_module(engine)
     words, carried = module.written(request)
-    if engine == "ollama":
-        words = [w for w in words if "=" in w] + ["ollama", "serve"]
-        carried = frozenset(carried & set(module.VARIABLES))
-        words = verify(request, words, carried)
-        words.insert(1, MODEL)
-    else:
-        if engine == "tensorrt-llm":
-            carried = _only_flags(request, words, module)
-            words = _without_config(words)
-        words = verify(request, words, carried)
+    if engine == "tensorrt-llm":
+        carried = _only_flags(request, words, module)
+        words = _without_config(words)
+    words = verify(request, words, carried)
     same(request, parsed(shlex.split(shlex.join(words))))
 
 

@@ -57,11 +57,6 @@ def _ollama(request: Request) -> tuple[dict[str, str], list[str], frozenset[str]
     return environment, ["serve"], frozenset(carried)
 
 
-def model_before(request: Request) -> list[str]:
-    """The model as a word of ``weigh``, for an engine whose command names none."""
-    return [request.model] if request.deployment.engine.startswith("ollama") else []
-
-
 def volumes(request: Request) -> list[str]:
     """Folders that the container must see: where a model's file lies."""
     from os.path import abspath, dirname, exists, expanduser, isdir
@@ -90,7 +85,6 @@ def write(plan: Plan) -> str:
     request = settled_of(plan)
     words, carried = docker_words(request, len(plan.devices))
     check = verify(request, words, carried)
-    check[1:1] = model_before(request)
     image = container_of(request)[0].image
     place = words.index(image)
     lines = _lines(words[:place]) + [f"  -v {CACHE}"] + [" ".join(map(shlex.quote, words[place:]))]

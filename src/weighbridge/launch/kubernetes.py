@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from weighbridge.launch.docker import container_of, model_before
+from weighbridge.launch.docker import container_of
 from weighbridge.launch.writing import comment, safe, settled_of, verify
 from weighbridge.launch.yaml import write_yaml
 from weighbridge.planner import Plan
@@ -93,7 +93,6 @@ def write(plan: Plan) -> str:
     environment = [f"{key}={value}" for key, value in container.environment.items()]
     words = [*environment, "docker", "run", container.image, *container.words]
     check = verify(request, words, carried)
-    check[1:1] = model_before(request)
     return "\n".join(
         [*comment(plan, safe(check)), "\n---\n".join(map(write_yaml, documents)), ""]
     )

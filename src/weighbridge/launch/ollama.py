@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from os.path import basename, dirname, join
 from pathlib import Path
-from typing import Any
 
 from weighbridge.errors import LaunchError
 from weighbridge.launch.arguments import Found, Style, read_words
@@ -169,13 +168,11 @@ def from_word(request: Request) -> str:
 
 
 def written(request: Request) -> tuple[list[str], frozenset[str]]:
-    """``ollama serve`` under its variables; the Modelfile of :func:`modelfile_of` does the rest."""
-    environment = [f"{name}={value}" for name, value in environment_of(request).items()]
-    carried: set[str] = {
-        option for option, name in VARIABLES.items() if name in environment_of(request)
-    }
-    options: dict[str, Any] = {**request.deployment._asdict(), **request.deployment.own}
-    carried |= {option for option in PARAMETERS if options.get(option) is not None}
-    if not request.model.lower().endswith(".gguf"):
-        carried.add("weights")
-    return [*environment, "ollama", "create", "weighed", "-f", "Modelfile"], frozenset(carried)
+    """``ollama serve`` under its variables, and the options that these carry.
+
+    The rest stands in the Modelfile of :func:`modelfile_of`.
+    """
+    environment = environment_of(request)
+    carried = {option for option, name in VARIABLES.items() if name in environment}
+    words = [f"{name}={value}" for name, value in environment.items()]
+    return [*words, "ollama", "serve"], frozenset(carried)

@@ -148,5 +148,7 @@ def flag_words(flag: Flag, value: Any, *, negatives: bool) -> list[str] | None:
         if flag.negative:
             return [next((n for n in flag.negative if n.startswith("--")), flag.negative[0])]
         return ["--no-" + flag.name[2:]] if negatives and flag.kind == "flag" else None
+    if flag.kind == "int" and isinstance(value, float):
+        return [flag.name, str(int(value))] if value.is_integer() else None
     text = "on" if value is True else "off" if value is False else str(value)
     return [flag.name, text]

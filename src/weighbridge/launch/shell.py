@@ -62,15 +62,27 @@ class Command(NamedTuple):
 def words_of(arguments: Sequence[str]) -> list[str]:
     """The words of a command that may stand in one word, or have lost its quotes to a shell."""
     words = [word for word in arguments if word not in {"\\", "\n"}]
-    broken = any(word[:1] in {"'", '"'} for word in words)
-    if len(words) != 1 and not broken:
-        return words
-    if len(words) == 1 and not re.search(r"\s", words[0]):
-        return words
+    if len(words) != 1 or not re.search(r"\s", words[0]):
+        return _rejoined(words)
     try:
-        return [word for word in shlex.split(" ".join(words), comments=True) if word.strip()]
+        return [word for word in shlex.split(words[0], comments=True) if word.strip()]
     except ValueError as error:
         raise LaunchError(f"the command cannot be split into words: {error}") from None
+
+
+def _rejoined(words: list[str]) -> list[str]:
+    """JSON that ``-- $(cat cmd.sh)`` tore apart at its blanks, without the quotes around it."""
+    found: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        match = re.match(r"(--?[\w.-]+=)?(['\"])(?=[{\[])", word)
+        if match is not None:
+            while not (word.endswith(match[2]) and len(word) > match.end()) and rest:
+                word += " " + rest.pop(0)
+            word = (match[1] or "") + word[match.end() :].removesuffix(match[2])
+        found.append(word)
+    return found
 
 
 def unwrap(arguments: Sequence[str], environment: Mapping[str, str]) -> Command:

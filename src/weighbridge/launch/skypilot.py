@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.errors import LaunchError
-from weighbridge.launch.docker import container_of, docker_words, model_before
+from weighbridge.launch.docker import container_of, docker_words
 from weighbridge.launch.shell import join
 from weighbridge.launch.writing import comment, safe, settled_of, verify
 from weighbridge.launch.yaml import write_yaml
@@ -52,6 +52,5 @@ def write(plan: Plan) -> str:
         raise LaunchError("a task of SkyPilot asks for cards of one kind; name one kind with --on")
     words, carried = docker_words(request, len(plan.devices))
     check = verify(request, words, carried)
-    check[1:1] = model_before(request)
     made = task(request, plan.machine.devices[0].id, len(plan.devices))
     return "\n".join([*comment(plan, safe(check)), write_yaml(made), ""])

@@ -69,8 +69,12 @@ def safe(words: Sequence[str]) -> list[str]:
 
 
 def verify(request: Request, words: Sequence[str], carried: frozenset[str]) -> list[str]:
-    """The words of the ``weigh`` command that plans what the written one would launch."""
-    return ["weigh", *request_words(request, carried), "--", *words]
+    """The words of the ``weigh`` command that plans what the written one would launch.
+
+    A command of Ollama's server names no model, which then stands before it.
+    """
+    named = [request.model] if request.deployment.engine.startswith("ollama") else []
+    return ["weigh", *named, *request_words(request, carried), "--", *words]
 
 
 def request_words(request: Request, carried: frozenset[str] = frozenset()) -> list[str]:
