@@ -68,7 +68,14 @@ def requests_of(engine: str) -> st.SearchStrategy[Request]:
     return st.fixed_dictionaries(
         {name: each for name, each in strategies.items() if name in fixed},
         optional={name: each for name, each in strategies.items() if name not in fixed},
-    ).map(lambda options: make_request(MODEL, {"engine": engine, "on": "2xh100-sxm", **options}))
+    ).map(lambda options: _request(engine, options))
+
+
+def _request(engine: str, options: dict[str, Any]) -> Request:
+    """A request; beside ``--quantization`` a 16-bit ``--dtype`` is the type of activations."""
+    if "quantization" in options and options.get("weights") in {"bf16", "fp16"}:
+        del options["weights"]
+    return make_request(MODEL, {"engine": engine, "on": "2xh100-sxm", **options})
 
 
 def parsed(words: list[str]) -> Request:

@@ -40,7 +40,7 @@ def _terms(seen: Observation, beside: Comparison) -> str:
         row = known.get(key) if key not in shown else None
         shown.add(key)
         where = "host" if term.device == HOST else f"device {term.device}"
-        rows.append((where, label(term.name, ""), format_bytes(term.bytes), *_predicted(row)))
+        rows.append((where, label(term.name), format_bytes(term.bytes), *_predicted(row)))
     header = ("", "", "observed", "predicted", "difference", "bounds")
     return table(header, rows, "llrrrl")
 

@@ -66,7 +66,7 @@ def _buffer(sighting: Sighting, match: re.Match[str]) -> None:
 def _old(sighting: Sighting, line: str) -> None:
     for pattern, name in _OLD:
         match = pattern.search(line)
-        if match is not None and "total VRAM used" not in line[: match.start() + 4]:
+        if match is not None and not line[: match.start()].endswith("total "):
             sighting.engine = sighting.engine or "llama.cpp"
             sighting.see(name, match[1], match[2], part="VRAM")
     match = _SELF.search(line)

@@ -56,10 +56,15 @@ def _advice(
     """What to change, most specific first."""
     if free is None or total is None:
         return (f"free {format_bytes(wanted)} on that device",)
-    short, found = max(wanted - free, 1), []
+    found: list[str] = []
+    short = wanted - free
+    if short <= 0:
+        found.append("PYTORCH_ALLOC_CONF=expandable_segments:True: as much was free as was asked "
+                     "for, in pieces or already promised")  # fmt: skip
+        short = wanted
     share = math.ceil(short / total * 100) / 100
     used = sighting.settings.get("gpu_memory_utilization")
-    if unused >= short:
+    if unused >= short and wanted > free:
         found.append(
             f"PYTORCH_ALLOC_CONF=expandable_segments:True: {format_bytes(unused)} are reserved and "
             f"unused, and {format_bytes(short)} are short"
