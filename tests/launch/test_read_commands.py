@@ -48,7 +48,7 @@ OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("dotted-list", SERVE + "--compilation-config.cudagraph_capture_sizes+ 1 "
      "--compilation-config.max_cudagraph_capture_size 8", {"max_cudagraph_capture_size": 8}),
     ("sizes", SERVE + "--cudagraph-capture-sizes 1 2 16", {"max_cudagraph_capture_size": 16}),
-    ("speculative", SERVE + """--speculative-config '{"method":"mtp","num_speculative_tokens":1}'""",
+    ("speculative", SERVE + """-sc '{"method":"mtp","num_speculative_tokens":1}'""",
      {"speculative_method": "mtp", "num_speculative_tokens": 1}),
     ("speculative-dotted", SERVE + "-sc.method ngram -sc.num_speculative_tokens 4",
      {"speculative_method": "ngram", "num_speculative_tokens": 4}),
@@ -185,7 +185,9 @@ def test_what_stands_around_a_command_does_not_matter(command: str) -> None:
 
 
 def test_an_image_tells_the_version() -> None:
-    assert read("docker run vllm/vllm-openai:v0.11.0 --model Qwen/Qwen3-8B").engine == "vllm==0.11.0"
+    assert (
+        read("docker run vllm/vllm-openai:v0.11.0 --model Qwen/Qwen3-8B").engine == "vllm==0.11.0"
+    )
     assert read("docker run vllm/vllm-openai:latest --model Qwen/Qwen3-8B").engine == "vllm"
     command = "docker run lmsysorg/sglang:v0.5.3-cu129 python3 -m sglang.launch_server "
     assert read(command + "--model-path Qwen/Qwen3-8B").engine == "sglang==0.5.3"
@@ -275,7 +277,7 @@ def test_a_configuration_of_tensorrt_llm_wins_over_the_command(tmp_path: Path) -
 def test_a_modelfile(tmp_path: Path) -> None:
     file = tmp_path / "Modelfile"
     file.write_text(
-        '# mine\nFROM llama3.1:8b\nPARAMETER num_ctx 4096\nparameter temperature 1\n'
+        "# mine\nFROM llama3.1:8b\nPARAMETER num_ctx 4096\nparameter temperature 1\n"
         'TEMPLATE """\nFROM nothing\n"""\nSYSTEM You are Mario.\nPARAMETER num_gpu -1\n'
     )
     launch = read(f"ollama create mario -f {file}")

@@ -129,9 +129,8 @@ def _without_config(words: list[str]) -> list[str]:
 @given(request=requests_of("tensorrt-llm"))
 def test_the_file_of_tensorrt_llm_is_read_as_the_request(request: Request) -> None:
     from weighbridge.launch.reading import Reading
-    from weighbridge.launch.tensorrt_llm import _flat, config_of, config_text, take_config
+    from weighbridge.launch.tensorrt_llm import KEYS, _flat, config_of, config_text, take_config
     from weighbridge.launch.yaml import parse_yaml
-    from weighbridge.launch.tensorrt_llm import KEYS
 
     reading = Reading("tensorrt-llm")
     take_config(reading, parse_yaml(config_text(request)), "file")
@@ -194,7 +193,9 @@ def test_what_is_written_says_the_plan_and_how_to_verify_it(target: str) -> None
     assert read_command(shlex.split(check.partition(" -- ")[2])).engine.startswith(engine)
 
 
-def test_a_plan_that_does_not_fit_is_written_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_that_does_not_fit_is_written_and_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["llama-3.1-8b", "--on", "t4", "--emit", "transformers"]) == 1
     out, _ = capsys.readouterr()
     assert "# DOES NOT FIT: " in out

@@ -45,7 +45,7 @@ def test_a_text_is_refused(text: str) -> None:
         parse_yaml(text)
 
 
-SCALARS = st.none() | st.booleans() | st.integers(-10**9, 10**9) | st.text(max_size=20)
+SCALARS = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=20)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner,

@@ -28,8 +28,8 @@ def test_a_published_line_is_read(row: dict[str, Any]) -> None:
     seen = read_lines(row["lines"])
     assert seen.engine == row["engine"]
     unit = MIB if row["engine"] == "llama.cpp" else GIB
-    # A buffer each, printed to a hundredth.
-    slack = (0.011 if unit == MIB else 0.006) * unit * max(len(seen.terms), 1)
+    # Printed to a hundredth; what was written down sums the buffers of up to eight devices.
+    slack = (0.06 if unit == MIB else 0.006 * max(len(seen.terms), 1)) * unit
     for name, printed in row["printed"].items():
         if name == "tokens":
             assert seen.tokens == printed
@@ -84,7 +84,8 @@ llama_new_context_with_model: flash_attn = 0
 llama_kv_cache_init:  CUDA_Host KV buffer size =    64.00 MiB
 llama_kv_cache_init:      CUDA0 KV buffer size =  1472.00 MiB
 llama_kv_cache_init:      CUDA1 KV buffer size =  1024.00 MiB
-llama_new_context_with_model: KV self size  = 2560.00 MiB, K (f16): 1280.00 MiB, V (f16): 1280.00 MiB
+llama_new_context_with_model: KV self size  = 2560.00 MiB, K (f16): 1280.00 MiB, \
+V (f16): 1280.00 MiB
 llama_new_context_with_model:  CUDA_Host  output buffer size =     0.98 MiB
 llama_new_context_with_model:      CUDA0 compute buffer size =  1108.50 MiB
 """.splitlines()
@@ -275,7 +276,8 @@ def test_the_next_buffer_of_llama_cpp_tells_what_failed() -> None:
     lines = [*LLAMA_8035[:12],
              "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 8900.01 MiB on device 0: "
              "cudaMalloc failed: out of memory",
-             "ggml_gallocr_reserve_n: failed to allocate CUDA0 buffer of size 9332334592"]  # fmt: skip
+             "ggml_gallocr_reserve_n: failed to allocate CUDA0 buffer of size 9332334592",
+    ]  # fmt: skip
     (failure,) = read_lines(lines).failures
     assert "for compute" in failure.what
     assert any(each.startswith("-ub 256") for each in failure.advice)

@@ -15,9 +15,7 @@ from weighbridge.launch.reading import Launch
 from weighbridge.model.facts import Model
 
 
-def build(
-    parser: argparse.ArgumentParser, arguments: Sequence[str], command: Sequence[str]
-) -> Run:
+def build(parser: argparse.ArgumentParser, arguments: Sequence[str], command: Sequence[str]) -> Run:
     """Arguments of the command, and what runs it; ``command`` is what stands behind ``--``."""
     launch = read_command(command, inherited())
     engine = named_engine(arguments) if _names_engine(arguments) else launch.engine
@@ -67,7 +65,11 @@ def settle(
         raise LaunchError("the command names no model; name it before `--`: weigh MODEL --on CARD")
     asked = dict(launch.options)
     for name, value in given.items():
-        if name in asked and asked[name] != value and name not in {"engine", "tensor_parallel_size"}:
+        if (
+            name in asked
+            and asked[name] != value
+            and name not in {"engine", "tensor_parallel_size"}
+        ):
             raise LaunchError(
                 f"{name} is {value} before `--` and {asked[name]} in the command; leave one out"
             )

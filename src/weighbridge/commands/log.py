@@ -15,7 +15,9 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     del arguments
     parser.add_argument("file", metavar="FILE", help="a log of an engine; - is standard input")
     parser.add_argument("--on", metavar="CARD", help="the machine, where the log does not name it")
-    parser.add_argument("--model", metavar="MODEL", help="the model, where the log does not name it")
+    parser.add_argument(
+        "--model", metavar="MODEL", help="the model, where the log does not name it"
+    )
     parser.add_argument(
         "--append", metavar="FILE.jsonl", help="append the observation to a store of measurements"
     )

@@ -42,9 +42,7 @@ def engine_module(engine: str) -> Any:
     return import_module(ENGINES[engine])
 
 
-def read_command(
-    arguments: Sequence[str], environment: Mapping[str, str] | None = None
-) -> Launch:
+def read_command(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Launch:
     """What a launch command means: ``vllm serve …``, ``docker run … vllm/vllm-openai …``.
 
     ``environment`` holds the variables that the command would find; those that stand before it

@@ -1,4 +1,4 @@
-"""Words of a command line → the flags that they set, by the rules of the program that reads them."""
+"""Words of a command line → the flags that they set, as the program that reads them would."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read_words(flags: Flags, words: list[str], style: Style) -> Words:
         given = attached if separator else None
         if dot and flag.kind in NESTED:
             text = given if given is not None else _next(rest, spelled)
-            flag_, values = nested.setdefault(flag.name, (flag, {}))
+            _, values = nested.setdefault(flag.name, (flag, {}))
             _set(values, path, text)
             continue
         if dot:
@@ -140,7 +140,9 @@ def _set(values: dict[str, Any], path: str, text: str) -> None:
     for key in keys:
         below = inner.setdefault(key, {})
         if not isinstance(below, dict):
-            raise LaunchError(f"the key {path[:60]!r} is set twice, to a value and to keys below it")
+            raise LaunchError(
+                f"the key {path[:60]!r} is set twice, to a value and to keys below it"
+            )
         inner = below
     value: Any = text.split(",") if path.endswith("+") else _loaded(text)
     if isinstance(value, list) and isinstance(inner.get(last), list):

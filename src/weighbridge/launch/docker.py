@@ -87,11 +87,14 @@ def write(plan: Plan) -> str:
     check = verify(request, words, carried)
     image = container_of(request)[0].image
     place = words.index(image)
-    lines = _lines(words[:place]) + [f"  -v {CACHE}"] + [" ".join(map(shlex.quote, words[place:]))]
+    inside = " ".join(map(shlex.quote, words[place:]))
+    lines = [*_lines(words[:place]), f"  -v {CACHE}", f"  {inside}"]
     files = container_of(request)[0].files
     config = [_file_note(name, text) for name, text in files.items()]
     if files:
-        lines.insert(-1, f'  -v "$PWD/{tensorrt_llm.CONFIG_FILE}":/{tensorrt_llm.CONFIG_FILE}:ro -w /')
+        lines.insert(
+            -1, f'  -v "$PWD/{tensorrt_llm.CONFIG_FILE}":/{tensorrt_llm.CONFIG_FILE}:ro -w /'
+        )
     return "\n".join([*comment(plan, safe(check)), *config, " \\\n".join(lines)]) + "\n"
 
 

@@ -18,7 +18,9 @@ def write_engine(plan: Plan, module: Any) -> str:
     lines = comment(plan, safe(verify(request, words, carried)))
     stored = request.deployment.weights
     if stored != "auto" and "weights" not in carried:
-        lines.append(f"# weights in {stored}: give the repository of a checkpoint that is stored so")
+        lines.append(
+            f"# weights in {stored}: give the repository of a checkpoint that is stored so"
+        )
     if module is tensorrt_llm and (text := tensorrt_llm.config_text(request)):
         lines += [_heredoc(tensorrt_llm.CONFIG_FILE, text)]
     if module is ollama:

@@ -79,8 +79,8 @@ def manifests(request: Request, gpus: int, vendor: str = "NVIDIA") -> list[dict[
     }
     found: list[dict[str, Any]] = [deployment, service]
     if container.files:
-        found.append({"apiVersion": "v1", "kind": "ConfigMap",
-                      "metadata": {"name": f"{name}-options"}, "data": container.files})  # fmt: skip
+        kept = {"metadata": {"name": f"{name}-options"}, "data": container.files}
+        found.append({"apiVersion": "v1", "kind": "ConfigMap", **kept})
     return found
 
 
@@ -93,6 +93,4 @@ def write(plan: Plan) -> str:
     environment = [f"{key}={value}" for key, value in container.environment.items()]
     words = [*environment, "docker", "run", container.image, *container.words]
     check = verify(request, words, carried)
-    return "\n".join(
-        [*comment(plan, safe(check)), "\n---\n".join(map(write_yaml, documents)), ""]
-    )
+    return "\n".join([*comment(plan, safe(check)), "\n---\n".join(map(write_yaml, documents)), ""])

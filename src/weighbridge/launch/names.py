@@ -1,4 +1,4 @@
-"""The model that a command names: a path, a repository, a file that is not here, a tag of Ollama."""
+"""The model that a command names: a path, a repository, a file elsewhere, a tag of Ollama."""
 
 from __future__ import annotations
 

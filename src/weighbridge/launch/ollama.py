@@ -49,7 +49,7 @@ def flags() -> Flags:
 
 
 def read(words: tuple[str, ...], command: Command) -> Launch:
-    """What the words behind ``ollama`` mean; ``serve`` names no model, which may stand elsewhere."""
+    """What the words behind ``ollama`` mean; ``serve`` names no model."""
     verb, *rest = words or ("serve",)
     if verb not in {"run", "serve", "start", "create"}:
         raise LaunchError(f"`ollama {verb}` loads no model; give `ollama run MODEL`")

@@ -1,4 +1,4 @@
-"""Found flags → options of a request, with what was read, what has no effect, what is not modelled."""
+"""Found flags → options of a request; what has no effect and what is not modelled apart."""
 
 from __future__ import annotations
 
@@ -124,9 +124,7 @@ def take_variables(
 
 def visible(environment: Mapping[str, str], gpus: int | None) -> tuple[int, ...] | None:
     """The devices that CUDA_VISIBLE_DEVICES or a container leaves; None for all."""
-    text = next(
-        (environment[name] for name in VISIBLE if environment.get(name, "").strip()), None
-    )
+    text = next((environment[name] for name in VISIBLE if environment.get(name, "").strip()), None)
     if text is None:
         return None if gpus is None else tuple(range(gpus))
     parts = [part.strip() for part in text.strip("\"'").split(",")]

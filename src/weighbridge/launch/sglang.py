@@ -101,7 +101,7 @@ def _captured(reading: Reading, words: str, value: Any) -> None:
         raise LaunchError(f"{words[:60]!r}: batch sizes are whole numbers") from None
 
 
-def _config(reading: Reading, words: str, value: Any) -> None:
+def _config(_: Reading, __: str, value: Any) -> None:
     raise LaunchError(f"more than one configuration file is named: {value!r}")
 
 

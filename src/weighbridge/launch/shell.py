@@ -14,6 +14,7 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.ASCII | re.DOTALL)
 _DEEPEST = 20
 # Programs that start another one, and their flags that take a value.
 _WRAPPERS: dict[str, frozenset[str]] = {
+    "env": frozenset({"-u", "-C"}),
     "exec": frozenset({"-a"}),
     "nohup": frozenset(),
     "setsid": frozenset(),
@@ -30,9 +31,9 @@ _WRAPPERS: dict[str, frozenset[str]] = {
 _RUNNERS = {"uv": frozenset({"--with", "--python", "-p", "--extra"}), "poetry": frozenset[str]()}
 # docs.docker.com/reference/cli/docker/container/run: the flags without a value.
 _DOCKER_SWITCHES = frozenset(
-    "--detach --disable-content-trust --help --init --interactive --no-healthcheck "
-    "--oom-kill-disable --privileged --publish-all --quiet --read-only --rm --sig-proxy --tty"
-    .split()
+    {"--detach", "--disable-content-trust", "--help", "--init", "--interactive",
+     "--no-healthcheck", "--oom-kill-disable", "--privileged", "--publish-all", "--quiet",
+     "--read-only", "--rm", "--sig-proxy", "--tty"}
 )  # fmt: skip
 _DOCKER_SHORT = "ditPq"
 # An image's name → the words that its entry point puts before the arguments.
@@ -97,26 +98,29 @@ def unwrap(arguments: Sequence[str], environment: Mapping[str, str]) -> Command:
 
 
 def _step(command: Command) -> Command:
+    """The command with one wrapping taken off; itself where nothing is around it."""
     words = command.words
     if not words:
         return command
     first, name = _ASSIGNMENT.fullmatch(words[0]), basename(words[0])
     if first is not None:
-        return command._replace(
-            words=words[1:], environment={**command.environment, first[1]: first[2]}
-        )
-    if name == "env" or name in _WRAPPERS:
-        taking = _WRAPPERS.get(name, frozenset({"-u", "-C"}))
-        return command._replace(
-            words=_after_flags(words[1:], taking), around=(*command.around, name)
-        )
-    if name in _RUNNERS and words[1:2] == ("run",):
-        return command._replace(words=_after_flags(words[2:], _RUNNERS[name]))
-    if name in {"bash", "sh", "zsh"} and len(words) > 2 and re.fullmatch(r"-[a-z]*c", words[1]):
-        return command._replace(words=tuple(words_of([words[2]])))
+        set_too = {**command.environment, first[1]: first[2]}
+        return command._replace(words=words[1:], environment=set_too)
     if name in {"docker", "podman", "nvidia-docker"}:
         return _container(command)
-    return command
+    inner = _inside(name, words)
+    return command if inner is None else command._replace(words=inner)
+
+
+def _inside(name: str, words: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The words of the program that another one starts; None where it starts none."""
+    if name in _WRAPPERS:
+        return _after_flags(words[1:], _WRAPPERS[name])
+    if name in _RUNNERS and words[1:2] == ("run",):
+        return _after_flags(words[2:], _RUNNERS[name])
+    if name in {"bash", "sh", "zsh"} and len(words) > 2 and re.fullmatch(r"-[a-z]*c", words[1]):
+        return tuple(words_of([words[2]]))
+    return None
 
 
 def _after_flags(words: tuple[str, ...], taking: frozenset[str]) -> tuple[str, ...]:

@@ -47,11 +47,12 @@ KEYS = {
 }
 # Keys that do not touch device memory.
 IDLE = frozenset(
-    "print_iter_log stream_interval num_postprocess_workers trust_remote_code "
-    "enable_iter_perf_stats enable_iter_req_stats return_perf_metrics disable_overlap_scheduler "
-    "kv_cache_config.enable_block_reuse kv_cache_config.enable_partial_reuse "
-    "cuda_graph_config.enable_padding scheduler_config tokenizer".split()
-)
+    {"print_iter_log", "stream_interval", "num_postprocess_workers", "trust_remote_code",
+     "enable_iter_perf_stats", "enable_iter_req_stats", "return_perf_metrics",
+     "disable_overlap_scheduler", "kv_cache_config.enable_block_reuse",
+     "kv_cache_config.enable_partial_reuse", "cuda_graph_config.enable_padding",
+     "scheduler_config", "tokenizer"}
+)  # fmt: skip
 
 
 def program(words: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -116,7 +117,7 @@ def _flat(values: Mapping[str, Any], depth: int = 0) -> list[tuple[str, Any]]:
 _NESTED = {key.partition(".")[0] + "." for key in KEYS if "." in key}
 
 
-def _config(reading: Reading, words: str, value: Any) -> None:
+def _config(_: Reading, __: str, value: Any) -> None:
     raise LaunchError(f"more than one configuration file is named: {value!r}")
 
 

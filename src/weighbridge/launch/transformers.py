@@ -74,7 +74,9 @@ def write(plan: Plan) -> str:
     name = safe([model_word(request.model)])[0]
     lines = comment(plan, ["weigh", *safe([request.model]), *request_words(request)])
     if weights not in DTYPES and quantizer is None:
-        lines.append(f"# weights in {weights}: give the repository of a checkpoint that is stored so")
+        lines.append(
+            f"# weights in {weights}: give the repository of a checkpoint that is stored so"
+        )
     script = _SCRIPT.format(
         imports=", ".join(sorted(imports)),
         name=json.dumps(name),

@@ -67,8 +67,7 @@ def _human(text: str, flag: str) -> int:
     match = re.fullmatch(r"(\d{1,15})(\.\d{1,9})?([kKmMgGtT]?)", text.strip(), re.ASCII)
     if match is None or (match[2] and match[3] not in _DECIMAL):
         raise LaunchError(
-            f"{flag} takes a whole number such as 8192, 8k (8,000) or 8K (8,192), "
-            f"not {text[:40]!r}"
+            f"{flag} takes a whole number such as 8192, 8k (8,000) or 8K (8,192), not {text[:40]!r}"
         )
     if match[2]:
         return int(float(match[1] + match[2]) * _DECIMAL[match[3]])

@@ -77,9 +77,14 @@ def _levels(words: list[str]) -> list[str]:
     found: list[str] = []
     for word in words:
         if word.startswith("-O") and not word.startswith("-O."):
-            found += ["--optimization-level", *([word[2:].removeprefix("=")] if word != "-O" else [])]
+            found += [
+                "--optimization-level",
+                *([word[2:].removeprefix("=")] if word != "-O" else []),
+            ]
         else:
-            found.append(word.replace("-O.", "--compilation-config.", 1) if word[:3] == "-O." else word)
+            found.append(
+                word.replace("-O.", "--compilation-config.", 1) if word[:3] == "-O." else word
+            )
     return found
 
 
@@ -101,7 +106,7 @@ def _with_config(words: list[str], reading: Reading) -> list[str]:
     inside: list[str] = []
     for key, value in read_yaml(config).items():
         name = "--" + key.replace("_", "-")
-        if name == "--model" or name == "--model-tag":
+        if name in {"--model", "--model-tag"}:
             reading.model = str(value)
         elif isinstance(value, bool):
             inside += [name] if value else ["--no-" + name[2:]]
@@ -193,7 +198,7 @@ def _limits(reading: Reading, words: str, value: Any) -> None:
     reading.set(words, "limit_mm_per_prompt", json.dumps(value))
 
 
-def _config(reading: Reading, words: str, value: Any) -> None:
+def _config(_: Reading, __: str, value: Any) -> None:
     raise LaunchError(f"more than one configuration file is named: {value!r}")
 
 

@@ -35,10 +35,7 @@ class Beside(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The plan of the log's configuration, the terms beside each other, and why where there is none.
-
-    ``tokens`` is what the plan says of the cache's room.
-    """
+    """The plan of the log's configuration and the terms beside each other, or why there is none."""
 
     plan: Plan | None
     rows: tuple[Beside, ...] = ()
@@ -115,9 +112,10 @@ def _rows(seen: Observation, plan: Plan) -> list[Beside]:
         if index >= len(plan.devices):
             continue
         names = TOGETHER.get(name, (name,))
-        terms = [t for each in plan.devices[index].phases.values() for t in each if t.name in names]
+        phases = plan.devices[index].phases.values()
+        terms = [term for each in phases for term in each if term.name in names]
         unique = {(t.name, t.formula, t.bytes): t for t in terms}.values()
         if unique:
-            rows.append(Beside(name, index, size, sum(t.bytes for t in unique),
-                               sum(t.low for t in unique), sum(t.high for t in unique)))  # fmt: skip
+            sums = (sum(getattr(t, key) for t in unique) for key in ("bytes", "low", "high"))
+            rows.append(Beside(name, index, size, *sums))
     return rows

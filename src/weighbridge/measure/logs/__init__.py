@@ -17,7 +17,9 @@ MOST_BYTES = 2 * 2**30
 ENGINES = (vllm, sglang, tensorrt_llm, llama_cpp, torch_oom)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # `nvidia-smi -L`, vLLM's and collect_env's lists of cards.
-_CARDS = re.compile(r"\bGPU (\d{1,3}): ((?:NVIDIA|AMD|Tesla|GeForce|Quadro)[^(\r\n]{2,60}?)\s*(?:\(|$)")
+_CARDS = re.compile(
+    r"\bGPU (\d{1,3}): ((?:NVIDIA|AMD|Tesla|GeForce|Quadro)[^(\r\n]{2,60}?)\s*(?:\(|$)"
+)
 
 
 def read_log(path: str) -> Observation:

@@ -1,5 +1,5 @@
-"""Lines of llama.cpp's log from 2023 on (src/llama-model.cpp, llama-kv-cache.cpp, llama-context.cpp),
-and of Ollama, which prints them too (llm/memory.go, server/sched.go).
+"""Lines of llama.cpp's log from 2023 on (src/llama-model.cpp, llama-kv-cache.cpp,
+llama-context.cpp), and of Ollama, which prints them too (llm/memory.go, server/sched.go).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ KEYS = ("buffer size", "n_ctx", "n_batch", "n_ubatch", "flash_attn", "n_seq_max"
         "offloaded", "llama_model_loader", "Device ", "cudaMalloc", "failed to allocate",
         "unable to allocate", "KV self size", "VRAM", "K (", "build:", "memory.required",
         "llama_kv_cache", "scratch buffer", "ollama")  # fmt: skip
-# 2023 to 2026: "CUDA0 model buffer size = ", "CUDA0 buffer size = ", "CUDA_Host output buffer size".
+# 2023 to 2026: "CUDA0 model buffer size = ", "CUDA0 buffer size = ", "CUDA_Host output buffer".
 _BUFFER = re.compile(
     r":\s+([A-Za-z_]+\d*(?:_Host|_Mapped|_REPACK|_Split)?)\s+"
     r"(model |KV |RS |compute |output |LoRA )?buffer size\s*=\s*([\d.]+) (MiB|MB)"
@@ -131,7 +131,9 @@ def _fail(sighting: Sighting, asked: int | None, device: int) -> None:
         advice = ["-fa on, which stores no score matrix"] * (
             sighting.settings.get("flash_attn") in {"off", None}
         )
-        advice += [f"-ub {sighting.settings.get('ubatch_size', 512) // 2}, which halves it, or less"]
+        advice += [
+            f"-ub {sighting.settings.get('ubatch_size', 512) // 2}, which halves it, or less"
+        ]
     elif ctx is not None:
         what = f"llama.cpp could not allocate {size} of cache on device {device}"
         advice = [f"-c {ctx // 2}, which halves it", "-ctk q8_0 -ctv q8_0, 17/32 of f16"]

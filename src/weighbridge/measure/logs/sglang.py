@@ -12,7 +12,8 @@ from weighbridge.measure.logs.vllm import value_of
 from weighbridge.measure.observation import Failure, Sighting, size_of
 
 KEYS = ("Load weight", "KV Cache is allocated", "Memory pool end", "max_total_num_tokens",
-        "cuda graph end", "Mamba Cache", "ServerArgs(", "mem-fraction-static", "sglang")  # fmt: skip
+        "cuda graph end", "Mamba Cache", "ServerArgs(", "mem-fraction-static",
+        "sglang")  # fmt: skip
 _RANK = re.compile(r"(?:DP(\d+) )?TP(\d+)(?: EP\d+)?\]")
 _WEIGHTS = re.compile(r"Load weight end\..*?mem usage=([\d.]+) (GB)")
 _BOTH = re.compile(r"#tokens: (\d+), K size: ([\d.]+) (GB), V size: ([\d.]+) GB")
@@ -79,9 +80,10 @@ def _settings(sighting: Sighting, text: str) -> None:
             sighting.model = sighting.model or str(value)
         elif meaning == "@chunked" and isinstance(value, int) and value > 0:
             sighting.settings["chunked_prefill_size"] = value
-        elif meaning and meaning[0] not in "-?@" and meaning not in {"weights", "revision"}:
-            if value is not None and value is not False:
-                sighting.settings[meaning] = value
+        elif meaning == "weights" or meaning[:1] in {"", "-", "?", "@"} or meaning == "revision":
+            continue
+        elif value is not None and value is not False:
+            sighting.settings[meaning] = value
 
 
 def _failure(sighting: Sighting, line: str, device: int) -> None:
@@ -93,7 +95,10 @@ def _failure(sighting: Sighting, line: str, device: int) -> None:
     advice = "raise --mem-fraction-static: the weights leave nothing of it for the cache"
     if weights is not None and total:
         least = -(-weights.bytes * 100 // total) / 100 + 0.01
-        advice = (f"--mem-fraction-static above {least:.2f}: the weights alone take "
-                  f"{weights.bytes / total:.2f} of the card" + (f", {used} is set" if used else ""))  # fmt: skip
+        share, told = weights.bytes / total, f", {used} is set" if used else ""
+        advice = (
+            f"--mem-fraction-static above {least:.2f}: the weights alone take {share:.2f} of the "
+            f"card{told}"
+        )
     sighting.fail(Failure("SGLang has no memory left for its cache", device, None, None, total,
                           (advice,)))  # fmt: skip

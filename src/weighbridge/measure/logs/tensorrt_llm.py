@@ -1,4 +1,4 @@
-"""Lines of TensorRT-LLM's log, 0.17 to 1.3 (kvCacheManager.cpp, pyexecutor/_util.py, engine.cpp)."""
+"""Lines of TensorRT-LLM's log, 0.17 to 1.3 (kvCacheManager.cpp, pyexecutor/_util.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torch's out-of-memory message in all its forms (c10/cuda/CUDACachingAllocator.cpp, 1.0 to 2.13)."""
+"""torch's out-of-memory message, 1.0 to 2.13 (c10/cuda/CUDACachingAllocator.cpp)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def _advice(
     )
     if flag is not None:
         start = f" {used - share:.2f} (from {used})" if used else f" lower by {share:.2f}"
-        found.append(f"{flag}{start}, which leaves {format_bytes(short)} to what runs beside the pool")
+        found.append(
+            f"{flag}{start}, which leaves {format_bytes(short)} to what runs beside the pool"
+        )
     if others > total // 50:
         found.append(f"end what else holds {format_bytes(others)} of the card")
     found.append(f"{format_bytes(short)} less are needed: a smaller batch, shorter prompts or "

@@ -125,9 +125,13 @@ def _take(sighting: Sighting, pairs: list[tuple[str, str]], *, over: bool) -> No
             sighting.model = sighting.model or str(value)
         elif option == "weights":
             continue  # the type of activations, where a checkpoint is quantized
-        elif option and option[0] not in "-?@" and option != "revision" and value is not None:
-            if over or option not in sighting.settings:
-                sighting.settings[option] = value
+        elif _sets(option) and value is not None and (over or option not in sighting.settings):
+            sighting.settings[option] = value
+
+
+def _sets(option: str) -> bool:
+    """Whether the meaning of a flag is an option of a request."""
+    return bool(option) and option[0] not in "-?@" and option != "revision"
 
 
 def value_of(text: str) -> Any:
