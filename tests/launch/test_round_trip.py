@@ -8,7 +8,7 @@ import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import weighbridge as wb
@@ -16,7 +16,7 @@ from weighbridge.cli import Parser, main
 from weighbridge.commands.launch import settle
 from weighbridge.commands.plan import add_plan_arguments
 from weighbridge.commands.shared import request_options
-from weighbridge.engine import Engine
+from weighbridge.engine import MODULES, Engine
 from weighbridge.errors import LaunchError
 from weighbridge.launch import ENGINES, TARGETS, engine_module, read_command, write
 from weighbridge.launch.docker import docker_words
@@ -101,7 +101,7 @@ def same(request: Request, other: Request) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_command_that_verifies_is_read_as_the_request(engine: str, data: st.DataObject) -> None:
     request = settled(data.draw(requests_of(engine)), 2)
@@ -125,7 +125,7 @@ def _without_config(words: list[str]) -> list[str]:
     return words[:place] + words[place + 2 :]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(request=requests_of("tensorrt-llm"))
 def test_the_file_of_tensorrt_llm_is_read_as_the_request(request: Request) -> None:
     from weighbridge.launch.reading import Reading
@@ -140,7 +140,7 @@ def test_the_file_of_tensorrt_llm_is_read_as_the_request(request: Request) -> No
 
 
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "ollama"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_container_is_read_as_its_command(engine: str, data: st.DataObject) -> None:
     yaml = pytest.importorskip("yaml")
@@ -168,6 +168,14 @@ def test_a_container_is_read_as_its_command(engine: str, data: st.DataObject) ->
     assert shown["resources"]["accelerators"] == "H100:2"
     third = read_command(shlex.split(shown["run"]))
     assert (third.model, third.options) == (wanted.model, wanted.options)
+
+
+@pytest.fixture(autouse=True)
+def _every_engine_has_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer asks an engine how it spells its version, whether it is modelled or not."""
+    for name in VERSIONS:
+        if name not in MODULES:
+            monkeypatch.setitem(MODULES, name, MODULES["transformers"])
 
 
 def plan_of(engine: str, **options: Any) -> Plan:

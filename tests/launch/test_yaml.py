@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weighbridge.errors import LaunchError
@@ -54,6 +54,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(max_size=8), VALUES, max_size=5))
 def test_pyyaml_reads_back_what_was_written(value: dict[str, Any]) -> None:
     yaml = pytest.importorskip("yaml")
@@ -61,6 +62,7 @@ def test_pyyaml_reads_back_what_was_written(value: dict[str, Any]) -> None:
         assert yaml.safe_load(write_yaml(value)) == value
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_no_text_breaks_the_reader(text: str) -> None:
     try:

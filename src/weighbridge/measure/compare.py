@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from weighbridge.errors import InputError
+from weighbridge.errors import EngineError, InputError
 from weighbridge.measure.observation import HOST, Observation
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
@@ -72,9 +72,8 @@ def card_name(printed: str) -> str:
 
 
 def _engine(seen: Observation) -> str:
-    version = seen.version if seen.version[:1].isdigit() else ""
-    parts = version.split(".")[:3]
-    return f"{seen.engine}=={'.'.join(parts)}" if version and all(parts) else seen.engine
+    parts = seen.version.split(".")[:3]
+    return f"{seen.engine}=={'.'.join(parts)}" if all(parts) else seen.engine
 
 
 def compare(seen: Observation, *, on: str | None = None, model: str | None = None) -> Comparison:
@@ -87,10 +86,22 @@ def compare(seen: Observation, *, on: str | None = None, model: str | None = Non
         found = _found(seen, name, named=model is not None)
         if found.weights is not None:
             options.setdefault("weights", found.weights)
-        made = plan_request(make_request(found.model, options))
+        made, why = _planned(found.model, options)
     except InputError as error:
         return Comparison(None, (), str(error))
-    return Comparison(made, tuple(_rows(seen, made)))
+    return Comparison(made, tuple(_rows(seen, made)), why)
+
+
+def _planned(model: str, options: dict[str, Any]) -> tuple[Plan, str]:
+    """The plan, of the newest version where that of the log is not modelled."""
+    try:
+        return plan_request(make_request(model, options)), ""
+    except EngineError as error:
+        engine = options["engine"].partition("==")[0]
+        if engine == options["engine"]:
+            raise
+        plan = plan_request(make_request(model, {**options, "engine": engine}))
+        return plan, f"compared with {plan.engine}, because {error}"
 
 
 def _found(seen: Observation, name: str, *, named: bool) -> Any:

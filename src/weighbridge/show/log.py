@@ -15,7 +15,7 @@ def log_to_text(seen: Observation, beside: Comparison) -> str:
     blocks = [_head(seen), _terms(seen, beside), _room(seen, beside)]
     blocks += [_failure(each) for each in seen.failures]
     if beside.why:
-        blocks.append(f"not compared: {clean(beside.why)}")
+        blocks.append(("" if beside.plan else "not compared: ") + clean(beside.why))
     return "\n\n".join(block for block in blocks if block)
 
 
