@@ -118,7 +118,7 @@ def test_vllm_of_2024() -> None:
     """vllm-project/vllm pull request 10511."""
     assert held(read_lines(VLLM_10511)) == {
         ("weights", 0): round(14.96 * GIB),
-        ("context", 0): round(1.79 * GIB),
+        ("workspace", 0): round(1.79 * GIB),
         ("activations", 0): round(1.26 * GIB),
         ("kv_cache", 0): round(53.29 * GIB),
     }

@@ -74,8 +74,8 @@ def _human(text: str, flag: str) -> int:
     return int(match[1]) * {**_DECIMAL, **_BINARY, "": 1}[match[3]]
 
 
-def _human_or_auto(text: str, flag: str) -> int | None:
-    return None if text.strip().lower() in {"-1", "auto"} else _human(text, flag)
+def _human_or_auto(text: str, flag: str) -> int:
+    return -1 if text.strip().lower() in {"-1", "auto"} else _human(text, flag)
 
 
 def _json(text: str, flag: str) -> Any:

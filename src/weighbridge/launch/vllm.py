@@ -18,6 +18,7 @@ from weighbridge.launch.names import hub_model
 from weighbridge.launch.reading import Launch, Reading, Special, flag_words, take, take_variables
 from weighbridge.launch.shell import Command
 from weighbridge.launch.yaml import read_yaml
+from weighbridge.options.common import DEPLOYMENT
 from weighbridge.request import Request
 
 ENGINE = "vllm"
@@ -193,6 +194,15 @@ def _captured(reading: Reading, words: str, value: Any) -> None:
     reading.set(words, "max_cudagraph_capture_size", max(sizes))
 
 
+def _length(reading: Reading, words: str, value: Any) -> None:
+    """``--max-model-len``; ``auto`` is the longest that fits, where a plan can look for it."""
+    row = next(row for row in DEPLOYMENT if row.name == "max_model_len")
+    if value == -1 and not getattr(row, "auto", False):
+        reading.unmodelled.append(words)
+    else:
+        reading.set(words, "max_model_len", value)
+
+
 def _limits(reading: Reading, words: str, value: Any) -> None:
     """``--limit-mm-per-prompt '{"image": 1}'``, or ``image=1`` as versions before 0.10 wrote it."""
     reading.set(words, "limit_mm_per_prompt", json.dumps(value))
@@ -207,6 +217,7 @@ SPECIAL: Special = {
     "compilation": _compilation,
     "optimization": _optimization,
     "captured": _captured,
+    "length": _length,
     "limits": _limits,
     "config": _config,
 }
@@ -218,6 +229,8 @@ def own_environment() -> Mapping[str, str]:
 
 
 SPECULATIVE = ("speculative_method", "speculative_model", "num_speculative_tokens")
+# Options whose flag is read in a way of its own.
+WRITTEN_BY = {"limit_mm_per_prompt": "@limits", "max_model_len": "@length"}
 DTYPES = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
 
 
@@ -258,7 +271,7 @@ def _option_words(option: str, value: Any) -> list[str] | None:
         return ["--dtype", DTYPES[value]] if value in DTYPES else None
     if value == "auto" and option == "kv_cache_dtype":
         return None
-    flag = flags().writer("@limits" if option == "limit_mm_per_prompt" else option)
+    flag = flags().writer(WRITTEN_BY.get(option, option))
     if flag is None or (option == "enable_expert_parallel" and not value):
         return None
     return flag_words(flag, value, negatives=True)
