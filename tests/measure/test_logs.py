@@ -155,7 +155,7 @@ def test_llama_cpp_by_device() -> None:
     assert found[("weights", HOST)] == round(22994.45 * MIB)
     assert found[("kv_cache", 0)] == 1472 * MIB
     assert found[("kv_cache", HOST)] == 64 * MIB
-    assert found[("workspace", 0)] == round(1108.5 * MIB)
+    assert found[("activations", 0)] == round(1108.5 * MIB)
     assert seen.settings == {
         "n_gpu_layers": "78", "ctx_size": 8192, "max_num_batched_tokens": 2048,
         "ubatch_size": 512, "flash_attn": "off", "cache_type_k": "f16", "cache_type_v": "f16",
@@ -169,7 +169,7 @@ def test_two_caches_of_llama_cpp_add_up() -> None:
          "llama_context:      CUDA0 compute buffer size =   100.00 MiB",
          "llama_context:      CUDA0 compute buffer size =   120.00 MiB"]
     )  # fmt: skip
-    assert held(seen) == {("kv_cache", 0): 196 * MIB, ("workspace", 0): 120 * MIB}
+    assert held(seen) == {("kv_cache", 0): 196 * MIB, ("activations", 0): 120 * MIB}
 
 
 def test_sglang() -> None:

@@ -67,6 +67,6 @@ def _room(seen: Observation, beside: Comparison) -> str:
 
 def _failure(failure: Failure) -> str:
     lines = [f"✗ {clean(failure.what)}"]
-    if failure.missing is not None:
+    if failure.missing:
         lines[0] += f": {format_bytes(failure.missing)} short"
     return "\n".join([*lines, *(f"  - {clean(each)}" for each in failure.advice)])

@@ -19,10 +19,10 @@ _BUFFER = re.compile(
     r"(model |KV |RS |compute |output |LoRA )?buffer size\s*=\s*([\d.]+) (MiB|MB)"
 )
 TERMS = {"model ": "weights", "": "weights", "KV ": "kv_cache", "RS ": "state",
-         "compute ": "workspace", "output ": "logits", "LoRA ": "adapters"}  # fmt: skip
+         "compute ": "activations", "output ": "logits", "LoRA ": "adapters"}  # fmt: skip
 # The builds of 2023 counted one device.
 _OLD = ((re.compile(r"VRAM used\s*[:=]\s*([\d.]+) (MiB|MB)"), "weights"),
-        (re.compile(r"VRAM scratch buffer:\s*([\d.]+) (MiB|MB)"), "workspace"))  # fmt: skip
+        (re.compile(r"VRAM scratch buffer:\s*([\d.]+) (MiB|MB)"), "activations"))  # fmt: skip
 _SELF = re.compile(r"KV self size\s*=\s*([\d.]+) (MiB|MB)")
 _NUMBER = re.compile(r"\b(n_ctx|n_batch|n_ubatch|n_seq_max)\s*=\s*(\d+)")
 _FLASH = re.compile(r"flash_attn\s*=\s*(\w+)")
@@ -97,7 +97,7 @@ def _settings(sighting: Sighting, line: str) -> None:
 
 
 def _ollama(sighting: Sighting, line: str) -> None:
-    names = {"required.kv": "kv_cache", "weights.total": "weights", "graph.full": "workspace"}
+    names = {"required.kv": "kv_cache", "weights.total": "weights", "graph.full": "activations"}
     for key, text in _OLLAMA.findall(line):
         sighting.engine = "ollama"
         number, unit = text.split()
