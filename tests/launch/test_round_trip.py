@@ -239,6 +239,8 @@ REFUSED = (
     (["--on", "t4", "--max-model-len", "5", "--", "vllm", "serve", "gpt2", "--max-model-len", "6"],
      "leave one out"),
     (["--on", "t4", "--", "ollama", "serve"], "names no model"),
+    (["--on", "t4", "--tp", "4", "--", "vllm", "serve", "gpt2", "-tp", "2"], "leave one out"),
+    (["--on", "t4", "--emit", "sglang", "--", "vllm", "serve", "gpt2"], "writes a command of"),
     (["--on", "t4", "--"], "no command follows"),
 )  # fmt: skip
 

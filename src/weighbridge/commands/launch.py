@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from weighbridge.commands.plan import add_plan_arguments, show
+from weighbridge.commands.plan import add_plan_arguments, check_target, show
 from weighbridge.commands.shared import Run, named_engine, request_options
 from weighbridge.errors import LaunchError
 from weighbridge.launch import engine_module, read_command, seen_machine
@@ -24,6 +24,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str], command: Se
             f"--engine {engine} stands before a command of {launch.engine.partition('==')[0]}; "
             "leave it out, or give the engine's version alone"
         )
+    check_target(arguments, engine)
     given = [*arguments, "--engine", engine] if not _names_engine(arguments) else list(arguments)
     add_plan_arguments(parser, given)
     for action in parser._actions:
@@ -64,12 +65,10 @@ def settle(
     if model is None and not launch.model:
         raise LaunchError("the command names no model; name it before `--`: weigh MODEL --on CARD")
     asked = dict(launch.options)
+    # One rank is what the engine takes by itself; a command that says so is another matter.
+    by_itself = {"tensor_parallel_size"} - {means.partition(" ")[0] for _, means in launch.read}
     for name, value in given.items():
-        if (
-            name in asked
-            and asked[name] != value
-            and name not in {"engine", "tensor_parallel_size"}
-        ):
+        if name in asked and asked[name] != value and name not in {"engine", *by_itself}:
             raise LaunchError(
                 f"{name} is {value} before `--` and {asked[name]} in the command; leave one out"
             )

@@ -51,6 +51,15 @@ def with_engine(arguments: Sequence[str]) -> list[str]:
     return list(arguments) if named else [*arguments, "--engine", engine]
 
 
+def check_target(arguments: Sequence[str], engine: str) -> None:
+    """Refuse an ``--emit`` that writes for another engine than the command's."""
+    target = _target(arguments)
+    if target is not None:
+        from weighbridge.launch import target_engine
+
+        target_engine(target, engine)
+
+
 def _target(arguments: Sequence[str]) -> str | None:
     for here, following in zip(arguments, [*arguments[1:], ""], strict=False):
         if here == "--emit" and following:

@@ -72,10 +72,7 @@ def gguf_repository(text: str) -> Named:
     base, stated = split_quantization(re.sub(r"[-_]gguf$", "", name, flags=re.I))
     found = _by_name(base) or _by_name(base.partition("_")[2])
     if found is None:
-        raise LaunchError(
-            f"the model behind {repo[:120]!r} is not in the catalogue; name it before `--`, "
-            "with --weights"
-        )
+        return Named(text)  # a repository of GGUF files, whose headers the Hub gives
     weights = format_named(tag) or stated or "q4_k_m"
     return Named(found, weights, f"{text} read by its name as {found} in {weights}")
 

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from weighbridge.errors import LogError
 from weighbridge.measure.logs import llama_cpp, sglang, tensorrt_llm, torch_oom, vllm
@@ -43,7 +43,7 @@ def read_lines(lines: Iterable[str]) -> Observation:
         text = _ANSI.sub("", line)
         for module in ENGINES:
             if any(key in text for key in module.KEYS):
-                module.read(sighting, text)
+                _read(module, sighting, text)
         match = _CARDS.search(text)
         if match is not None:
             sighting.cards.setdefault(int(match[1]), match[2])
@@ -54,6 +54,14 @@ def read_lines(lines: Iterable[str]) -> Observation:
             "SGLang, TensorRT-LLM, llama.cpp, Ollama or torch"
         )
     return seen
+
+
+def _read(module: Any, sighting: Sighting, text: str) -> None:
+    """One line by the table of one engine; a number that is none (1.2.3) is passed over."""
+    try:
+        module.read(sighting, text)
+    except (ValueError, OverflowError):
+        sighting.notes.append(f"line {sighting.number:,} holds a number that cannot be read")
 
 
 def _lines(file: IO[bytes]) -> Iterator[str]:
