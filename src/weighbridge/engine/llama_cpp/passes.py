@@ -1,0 +1,108 @@
+"""One pass of llama.cpp over a batch: what the builders of its graph share.
+
+Names of tensors are llama.cpp's own. Source: ``llm_graph_context`` (src/llama-graph.cpp, llama
+0.5.0-dev of 2026-11).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from weighbridge.engine.llama_cpp.allocator import Tensor
+from weighbridge.engine.llama_cpp.graph import I64, Graph
+
+
+class Pass(NamedTuple):
+    """The sizes of one pass: ``tokens`` of which ``outputs`` get logits, in ``streams`` caches.
+
+    ``sequences`` are those whose states it reads, ``slots`` all that have one. ``flash`` is flash
+    attention; ``rotates`` whether keys and values of a quantized cache are rotated first;
+    ``half_copies`` whether the kernel copies them to 16 bit (CUDA).
+    """
+
+    tokens: int
+    outputs: int
+    sequences: int
+    streams: int
+    flash: bool
+    rotated_keys: bool = False
+    rotated_values: bool = False
+    half_keys: bool = False
+    half_values: bool = False
+    offloads: bool = True
+
+
+class CacheInputs(NamedTuple):
+    """What the layers of one cache read: where to write, what to see; ``cells`` of a stream."""
+
+    cells: int
+    key_rows: Tensor
+    value_rows: Tensor | None
+    mask: Tensor
+    key_rotation: Tensor | None = None
+    value_rotation: Tensor | None = None
+
+
+def cache_inputs(
+    g: Graph, run: Pass, cells: int, *, values: int, key_dim: int, latent: bool = False
+) -> CacheInputs:
+    """The inputs of a cache of ``cells``; ``values`` are the widest layer's value elements."""
+    mask = g.input(
+        "attn_inp_kq_mask",
+        cells,
+        run.tokens // run.streams,
+        1,
+        run.streams,
+        element=2 if run.flash else 4,
+    )
+    rows = None
+    if not latent:
+        rows = g.input("attn_inp_v_idxs", run.tokens * (1 if run.flash else values), element=I64)
+    rotate = not latent
+    return CacheInputs(
+        cells,
+        g.input("attn_inp_k_idxs", run.tokens, element=I64),
+        rows,
+        mask,
+        _rotation(g, rotation_size(key_dim)) if run.rotated_keys and rotate else None,
+        _rotation(g, 64) if run.rotated_values and rotate else None,
+    )
+
+
+def rotation_size(head: int) -> int:
+    """The largest power of two, from 64, that divides a head (build_input_k_rot)."""
+    size = 64
+    while head % (2 * size) == 0:
+        size *= 2
+    return size
+
+
+def _rotation(g: Graph, size: int) -> Tensor:
+    return g.input("attn_inp_rot", size, size)
+
+
+def matmul(
+    g: Graph, name: str, rows: int, x: Tensor, weight: Tensor | None = None, tokens: int = 0
+) -> Tensor:
+    """A projection of ``x`` to ``rows`` elements a token; ``weight`` where it lies elsewhere."""
+    sources = (x,) if weight is None else (weight, x)
+    return g.op(name, (rows, tokens or x.shape[-1]), *sources)
+
+
+def norm(g: Graph, name: str, x: Tensor) -> Tensor:
+    """RMS norm and its scale, the latter in place."""
+    made = g.op(name, x.shape, x, over=True)
+    return g.op(name, x.shape, made, over=True)
+
+
+def rotated(g: Graph, x: Tensor, matrix: Tensor | None) -> Tensor:
+    """``x`` times a Hadamard matrix, as a quantized cache is kept (llama_mul_mat_hadamard)."""
+    if matrix is None:
+        return x
+    size = matrix.shape[0]
+    total = 1
+    for length in x.shape:
+        total *= length
+    flat = g.view(x, size, total // size)
+    product = g.op("rotated", (size, total // size), matrix, flat)
+    return g.view(product, *x.shape)
