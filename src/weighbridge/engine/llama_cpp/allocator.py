@@ -18,12 +18,13 @@ class Tensor:
 
     ``shape`` with ``layout`` says whether another one may take its place; ``root`` is the tensor
     that a view looks into; ``external`` ones (weights, caches) lie in a buffer of their own;
-    ``overwrites`` marks operations that may work in place.
+    ``overwrites`` marks operations that may work in place; ``pinned`` what the program reads
+    afterwards. A ``device`` of None is settled by the neighbours; ``weight`` marks weights.
     """
 
     __slots__ = (
         "allocated", "children", "device", "external", "input", "layout", "name", "offset",
-        "overwrites", "pinned", "root", "shape", "size", "sources", "views",
+        "overwrites", "pinned", "root", "shape", "size", "sources", "views", "weight",
     )  # fmt: skip
 
     def __init__(
@@ -31,7 +32,7 @@ class Tensor:
         name: str,
         shape: tuple[int, ...],
         size: int,
-        device: int,
+        device: int | None,
         sources: Sequence[Tensor] = (),
         *,
         overwrites: bool = False,
@@ -43,7 +44,7 @@ class Tensor:
         self.sources = list(sources)
         self.overwrites, self.layout, self.external = overwrites, layout, external
         self.root = (root.root or root) if root is not None else None
-        self.input = self.pinned = self.allocated = False
+        self.input = self.pinned = self.allocated = self.weight = False
         self.children = self.views = self.offset = 0
 
 
@@ -132,6 +133,7 @@ class Replay:
     def _allocate(self, tensor: Tensor) -> None:
         if tensor.allocated or tensor.external or tensor.root is not None:
             return
+        assert tensor.device is not None
         tensor.allocated = True
         if tensor.overwrites and self._take_over(tensor):
             return
@@ -153,10 +155,12 @@ class Replay:
                 continue
             tensor.offset = parent.offset
             parent.allocated = False
-            held = self._held[tensor.device]
+            place = parent.device
+            assert place is not None
+            tensor.device = place
+            held, arena = self._held[place], self.arenas[place]
             held.pop(parent, None)
             held[tensor] = None
-            arena = self.arenas[tensor.device]
             extra = arena._padded(parent.size) - arena._padded(tensor.size)
             if extra > 0:
                 arena.give_back(tensor.offset + arena._padded(tensor.size), extra)
@@ -177,6 +181,7 @@ class Replay:
 
     def _free(self, tensor: Tensor) -> None:
         if tensor.allocated and not tensor.pinned and not tensor.external:
+            assert tensor.device is not None
             tensor.allocated = False
             self._held[tensor.device].pop(tensor, None)
             self.arenas[tensor.device].give_back(tensor.offset, tensor.size)

@@ -6,6 +6,8 @@ Source: ``build_qkv``, ``build_attn``, ``build_attn_mha`` (src/llama-graph.cpp),
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from weighbridge.engine.llama_cpp.allocator import Tensor
 from weighbridge.engine.llama_cpp.blocks import Heads, Latent
 from weighbridge.engine.llama_cpp.graph import Graph
@@ -14,22 +16,23 @@ from weighbridge.engine.llama_cpp.passes import CacheInputs, Pass, matmul, norm,
 HALF = 2
 
 
-class Place:
+class Place(NamedTuple):
     """Where a layer attends: its inputs, the positions, and the device that holds its cache."""
 
-    __slots__ = ("cache", "device", "hidden", "positions", "windowed")
-
-    def __init__(
-        self, cache: CacheInputs, positions: Tensor, device: int, hidden: int, *, windowed: bool
-    ) -> None:
-        self.cache, self.positions, self.device = cache, positions, device
-        self.hidden, self.windowed = hidden, windowed
+    cache: CacheInputs
+    positions: Tensor
+    device: int
+    hidden: int
+    windowed: bool
+    temperature: Tensor | None = None
 
 
 def attend(g: Graph, run: Pass, heads: Heads, x: Tensor, place: Place) -> Tensor:
     """Queries, keys and values of ``x``, stored and attended to, and the output projection."""
     q, k, v, gate = _projections(g, run, heads, x)
     q = _positioned(g, heads, q, place.positions)
+    if heads.tempered and place.temperature is not None:
+        q = g.op("q_tempered", q.shape, q, place.temperature, over=True)
     k = _positioned(g, heads, k, place.positions) if k is not None else None
     cache = place.cache
     q = rotated(g, q, cache.key_rotation)
@@ -39,12 +42,9 @@ def attend(g: Graph, run: Pass, heads: Heads, x: Tensor, place: Place) -> Tensor
     for each in order:
         if each is not None:
             g.expand(each)
-    layer = g.device
-    g.device = place.device
     if k is not None and v is not None:
-        _store(g, run, heads, k, v, cache)
-    out = _scores(g, run, q, cache, heads)
-    g.device = layer
+        _store(g, run, heads, k, v, place)
+    out = _scores(g, run, q, place, heads)
     out = rotated(g, out, cache.value_rotation)
     if gate is not None:
         opened = g.op("gate", (heads.count * heads.v_dim, run.tokens), gate)
@@ -92,40 +92,44 @@ def _positioned(g: Graph, heads: Heads, x: Tensor, positions: Tensor) -> Tensor:
     return x
 
 
-def _store(g: Graph, run: Pass, heads: Heads, k: Tensor, v: Tensor, cache: CacheInputs) -> None:
+def _store(g: Graph, run: Pass, heads: Heads, k: Tensor, v: Tensor, place: Place) -> None:
     """Write keys and values into the cache; without flash attention values lie transposed."""
+    cache = place.cache
     rows = g.view(k, heads.kv_count * heads.k_dim, run.tokens)
-    g.store("cache_k", rows, cache.key_rows)
+    g.store("cache_k", place.device, rows, cache.key_rows)
     if cache.value_rows is None:
         return
     width = heads.kv_count * heads.v_dim
     if not run.flash:
         if v.layout is not None:
             v = g.op("v_cont", (width, run.tokens), v)
-        g.store("cache_v", g.view(v, 1, width * run.tokens), cache.value_rows)
+        g.store("cache_v", place.device, g.view(v, 1, width * run.tokens), cache.value_rows)
         return
-    g.store("cache_v", g.view(v, width, run.tokens), cache.value_rows)
+    g.store("cache_v", place.device, g.view(v, width, run.tokens), cache.value_rows)
 
 
-def _scores(g: Graph, run: Pass, q: Tensor, cache: CacheInputs, heads: Heads) -> Tensor:
+def _scores(g: Graph, run: Pass, q: Tensor, place: Place, heads: Heads) -> Tensor:
     """Attention over the cache: fused, or with every score written out."""
+    cache, cells = place.cache, place.cache.cells * run.streams
+    keys = g.cache("k", place.device, cells * heads.kv_count * heads.k_dim * run.key_bits // 8)
+    values = g.cache("v", place.device, cells * heads.kv_count * heads.v_dim * run.value_bits // 8)
     q = g.view(q, heads.k_dim, run.tokens, heads.count, strided=True)
     width = heads.count * heads.v_dim
     if run.flash:
         out = g.op(
-            "fattn", (heads.v_dim, heads.count, run.tokens), q, cache.mask,
+            "fattn", (heads.v_dim, heads.count, run.tokens), q, keys, values, cache.mask,
             extra=half_copies(run, cache.cells, heads.kv_count, heads.k_dim, heads.v_dim),
         )  # fmt: skip
         out = g.view(out, width, run.tokens)
         g.expand(out)
         return out
     scores = (cache.cells, run.tokens, heads.count)
-    kq = g.op("kq", scores, q)
+    kq = g.op("kq", scores, keys, q)
     if heads.softcapped:
         for name in ("kq_scaled", "kq_tanh", "kq_scaled"):
             kq = g.op(name, scores, kq, over=True)
     kq = g.op("kq_soft_max", scores, kq, cache.mask, over=True)
-    kqv = g.op("kqv", (heads.v_dim, run.tokens, heads.count), kq)
+    kqv = g.op("kqv", (heads.v_dim, run.tokens, heads.count), values, kq)
     out = g.op("kqv_out", (width, run.tokens), g.view(kqv, heads.v_dim, heads.count, run.tokens))
     g.expand(out)
     return out
@@ -160,42 +164,40 @@ def attend_latent(g: Graph, run: Pass, latent: Latent, x: Tensor, place: Place) 
     q_nope = g.view(q, latent.nope, tokens, latent.heads, strided=True)
     q_pe = g.view(q, latent.rope, latent.heads, tokens, strided=True)
     q_pe = g.op("q_pe", q_pe.shape, q_pe, place.positions, over=True)
-    absorbed = g.op("q_nope_absorbed", (latent.rank, tokens, latent.heads), q_nope)
+    absorbed = g.weighted("q_nope_absorbed", (latent.rank, tokens, latent.heads), q_nope)
     absorbed = g.view(absorbed, latent.rank, latent.heads, tokens, strided=True)
     query = g.op("Qcur", (latent.rank + latent.rope, latent.heads, tokens), absorbed, q_pe)
     values = g.view(compressed, latent.rank, 1, tokens)
     key = g.op("Kcur", (latent.rank + latent.rope, 1, tokens), values, k_pe)
     for each in (query, values, key):
         g.expand(each)
-    layer = g.device
-    g.device = place.device
-    g.store("cache_k", g.view(key, latent.rank + latent.rope, tokens), cache.key_rows)
-    out = _latent_scores(g, run, latent, query, cache)
-    g.device = layer
+    rows = g.view(key, latent.rank + latent.rope, tokens)
+    g.store("cache_k", place.device, rows, cache.key_rows)
+    out = _latent_scores(g, run, latent, query, place)
     return matmul(g, "attn_out", place.hidden, out)
 
 
-def _latent_scores(
-    g: Graph, run: Pass, latent: Latent, query: Tensor, cache: CacheInputs
-) -> Tensor:
-    tokens, width = run.tokens, latent.heads * latent.v_dim
+def _latent_scores(g: Graph, run: Pass, latent: Latent, query: Tensor, place: Place) -> Tensor:
+    tokens, width, cache = run.tokens, latent.heads * latent.v_dim, place.cache
     query = g.view(query, latent.rank + latent.rope, tokens, latent.heads, strided=True)
+    cells = cache.cells * run.streams
+    keys = g.cache("k", place.device, cells * (latent.rank + latent.rope) * run.key_bits // 8)
     if run.flash:
-        keys = cache.cells * run.streams * (latent.rank + latent.rope) * HALF
-        extra = keys if run.half_keys else 0
-        out = g.op("fattn", (latent.rank, latent.heads, tokens), query, cache.mask, extra=extra)
-        out = g.op("fattn_mla", (latent.v_dim, tokens, latent.heads), g.view(out, 1, strided=True))
+        extra = cells * (latent.rank + latent.rope) * HALF if run.half_keys else 0
+        shape = (latent.rank, latent.heads, tokens)
+        out = g.op("fattn", shape, query, keys, cache.mask, extra=extra)
+        swapped = g.view(out, latent.rank, tokens, latent.heads, strided=True)
+        out = g.weighted("fattn_mla", (latent.v_dim, tokens, latent.heads), swapped)
         out = g.op("fattn_cont", (width, tokens), g.view(out, 1, strided=True))
         out = g.view(out, width, tokens)
         g.expand(out)
         return out
     scores = (cache.cells, tokens, latent.heads)
-    kq = g.op("kq", scores, query)
+    kq = g.op("kq", scores, keys, query)
     kq = g.op("kq_soft_max", scores, kq, cache.mask, over=True)
-    values = g.op("v_cont", (cache.cells, latent.rank, 1, run.streams), query, element=HALF)
-    values.sources = [g.view(g.outside("cache_k"), 1)]
+    values = g.op("v_cont", (cache.cells, latent.rank, 1, run.streams), keys, element=HALF)
     kqv = g.op("kqv", (latent.rank, tokens, latent.heads), values, kq)
-    kqv = g.op("kqv_mla", (latent.v_dim, tokens, latent.heads), kqv)
+    kqv = g.weighted("kqv_mla", (latent.v_dim, tokens, latent.heads), kqv)
     out = g.op("kqv_out", (width, tokens), g.view(kqv, 1, strided=True))
     g.expand(out)
     return out

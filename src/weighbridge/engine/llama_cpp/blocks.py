@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from weighbridge.model.facts import Layer, Parameter
@@ -29,6 +28,7 @@ class Heads(NamedTuple):
     normed: bool = False
     rotary: bool = True
     late_norm: bool = False
+    tempered: bool = False
     fused: bool = False
     gated: bool = False
     borrows: bool = False
@@ -56,7 +56,7 @@ class DenseShape(NamedTuple):
 
 
 class ExpertsShape(NamedTuple):
-    """``used`` of ``count`` experts; ``host_bytes`` of each projection that lies in host memory."""
+    """``used`` of ``count`` experts of ``width``, and a ``shared`` one beside them."""
 
     count: int
     used: int
@@ -70,7 +70,6 @@ class ExpertsShape(NamedTuple):
     scaled: bool = False
     softmax_after: bool = False
     weighs_first: bool = False
-    host_bytes: Mapping[str, int] | None = None
 
 
 def names_of(parameters: tuple[Parameter, ...]) -> str:

@@ -59,7 +59,7 @@ def _routed(
         probs = g.op("ffn_moe_probs", logits.shape, logits, over=True)
     selection = logits if shape.weighs_first else probs
     if shape.biased:
-        selection = g.op("ffn_moe_probs_biased", probs.shape, probs, over=True)
+        selection = g.weighted("ffn_moe_probs_biased", probs.shape, probs, over=True)
     order = g.op("ffn_moe_argsort", (shape.count, tokens), selection, element=I32)
     chosen = g.view(order, shape.used, tokens, strided=True)
     weights = g.op(
@@ -96,20 +96,10 @@ def _inner(
 
 
 def _by_experts(
-    g: Graph,
-    name: str,
-    rows: int,
-    x: Tensor,
-    chosen: Tensor,
-    shape: ExpertsShape,
-    tokens: int,
+    g: Graph, name: str, rows: int, x: Tensor, chosen: Tensor, shape: ExpertsShape, tokens: int
 ) -> Tensor:
-    """A projection by the chosen experts; weights of host memory come along where they do."""
-    sources = [x, chosen]
-    if shape.host_bytes:
-        sources.insert(0, g.outside(name.replace("ffn_moe", "ffn") + "_exps", g.host,
-                                    shape.host_bytes[name]))  # fmt: skip
-    return g.op(name, (rows, shape.used, tokens), *sources)
+    """A projection by the chosen experts."""
+    return g.weighted(name, (rows, shape.used, tokens), x, chosen)
 
 
 def _summed(g: Graph, down: Tensor, hidden: int, used: int, tokens: int) -> Tensor:

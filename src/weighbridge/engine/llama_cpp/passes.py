@@ -29,7 +29,8 @@ class Pass(NamedTuple):
     rotated_values: bool = False
     half_keys: bool = False
     half_values: bool = False
-    offloads: bool = True
+    key_bits: int = 16
+    value_bits: int = 16
 
 
 class CacheInputs(NamedTuple):
@@ -81,18 +82,15 @@ def _rotation(g: Graph, size: int) -> Tensor:
     return g.input("attn_inp_rot", size, size)
 
 
-def matmul(
-    g: Graph, name: str, rows: int, x: Tensor, weight: Tensor | None = None, tokens: int = 0
-) -> Tensor:
-    """A projection of ``x`` to ``rows`` elements a token; ``weight`` where it lies elsewhere."""
-    sources = (x,) if weight is None else (weight, x)
-    return g.op(name, (rows, tokens or x.shape[-1]), *sources)
+def matmul(g: Graph, name: str, rows: int, x: Tensor) -> Tensor:
+    """A projection of ``x`` to ``rows`` elements a token."""
+    return g.weighted(name, (rows, x.shape[-1]), x)
 
 
 def norm(g: Graph, name: str, x: Tensor) -> Tensor:
     """RMS norm and its scale, the latter in place."""
     made = g.op(name, x.shape, x, over=True)
-    return g.op(name, x.shape, made, over=True)
+    return g.weighted(name, x.shape, made, over=True)
 
 
 def rotated(g: Graph, x: Tensor, matrix: Tensor | None) -> Tensor:

@@ -13,7 +13,7 @@ from weighbridge.engine.llama_cpp.allocator import Tensor
 from weighbridge.engine.llama_cpp.attention import Place, attend, attend_latent
 from weighbridge.engine.llama_cpp.blocks import DenseShape, ExpertsShape, Heads, Latent
 from weighbridge.engine.llama_cpp.feed_forward import dense, experts
-from weighbridge.engine.llama_cpp.graph import I32, Graph
+from weighbridge.engine.llama_cpp.graph import I32, NOTHING, Graph
 from weighbridge.engine.llama_cpp.passes import (
     CacheInputs,
     Pass,
@@ -23,6 +23,8 @@ from weighbridge.engine.llama_cpp.passes import (
 )
 from weighbridge.engine.llama_cpp.recurrent import Recurrence, StateInputs, remember
 
+# ggml-cuda offers to take an operation whose weights lie in host memory from this many rows on.
+OFFLOADED = 32
 Mixing = Heads | Latent | Recurrence
 
 
@@ -34,10 +36,20 @@ class Block(NamedTuple):
     device: int
     cache_device: int
     parallel: bool = False
+    in_host: Mapping[str, int] = NOTHING
+
+
+class Inputs(NamedTuple):
+    """What every layer may read."""
+
+    positions: Tensor
+    caches: Mapping[int | None, CacheInputs]
+    states: StateInputs | None
+    temperature: Tensor | None
 
 
 class Shape(NamedTuple):
-    """The model around its layers; ``scaled`` embeddings, ``softcapped`` logits.
+    """The model around its layers; see ``describe.Quirks`` for the last four.
 
     ``cells`` are those of a stream, by window: None is the cache that keeps every token.
     """
@@ -48,40 +60,50 @@ class Shape(NamedTuple):
     output_device: int
     cells: Mapping[int | None, int]
     scaled: bool = False
-    late_rows: bool = False
+    rows: str = "layer"
     positions: int = 1
-    attention_scale: bool = False
+    temperature: bool = False
 
 
-def build(shape: Shape, run: Pass, host: int, copies: int = 1) -> Graph:
+def build(
+    shape: Shape, run: Pass, host: int, *, copies: int = 1, offload: bool = False
+) -> Graph:
     """The graph of one pass."""
-    g = Graph(host, copies)
+    g = Graph(host, copies=copies, offload=offload and run.tokens >= OFFLOADED)
     tokens, hidden = run.tokens, shape.hidden
     words = g.input("inp_tokens", tokens, element=I32)
     given = g.input("inp_embd", hidden, tokens)
     x = g.op("embd", (hidden, tokens), words)
+    x.device = host
     g.expand(x)
     g.leaves.append(given)
     positions = g.input("inp_pos", tokens * shape.positions, element=I32)
-    caches = _caches(g, shape, run)
-    states = StateInputs.of(g, run) if _recurs(shape) else None
+    inputs = Inputs(
+        positions,
+        _caches(g, shape, run),
+        StateInputs.of(g, run) if _recurs(shape) else None,
+        g.input("inp_attn_scale", 1, 1, tokens) if shape.temperature else None,
+    )
     rows = g.input("inp_out_ids", run.outputs, element=I32)
     last = len(shape.blocks) - 1
-    if shape.blocks:
-        g.device = shape.blocks[0].device
     if shape.scaled:
         x = g.op("inp_scaled", x.shape, x, over=True)
     for index, block in enumerate(shape.blocks):
-        g.device = block.device
-        x = _layer(
-            g, shape, run, block, x, positions, caches, states,
-            rows if index == last and not shape.late_rows else None,
-        )  # fmt: skip
-    g.device = shape.output_device
-    x = norm(g, "result_norm", x)
-    if shape.late_rows:
+        g.device, g.in_host = block.device, block.in_host
+        picked = rows if index == last and shape.rows == "layer" else None
+        x = _layer(g, shape, run, block, x, inputs, picked)
+    g.device, g.in_host = shape.output_device, NOTHING
+    if shape.rows == "norm":
+        x.pinned = True
         x = g.op("result_rows", (hidden, run.outputs), x, rows)
-    g.expand(matmul(g, "result_output", shape.vocab, x))
+    x = norm(g, "result_norm", x)
+    x.pinned = True
+    if shape.rows == "head":
+        x = g.op("result_rows", (hidden, run.outputs), x, rows)
+        x.pinned = True
+    logits = matmul(g, "result_output", shape.vocab, x)
+    logits.pinned = True
+    g.expand(logits)
     return g
 
 
@@ -114,9 +136,7 @@ def _layer(
     run: Pass,
     block: Block,
     x: Tensor,
-    positions: Tensor,
-    caches: Mapping[int | None, CacheInputs],
-    states: StateInputs | None,
+    inputs: Inputs,
     rows: Tensor | None,
 ) -> Tensor:
     """One layer: norm, mixers, residual, norm, feed-forward, residual."""
@@ -124,7 +144,7 @@ def _layer(
     normed = norm(g, "attn_norm", x)
     mixed: Tensor | None = None
     for mixer in block.mixers:
-        made = _mix(g, shape, run, block, mixer, normed, positions, caches, states)
+        made = _mix(g, shape, run, block, mixer, normed, inputs)
         mixed = made if mixed is None else g.op("mixed", made.shape, mixed, made, over=True)
     if rows is not None:
         picked = (shape.hidden, run.outputs)
@@ -166,17 +186,21 @@ def _mix(
     block: Block,
     mixer: Mixing,
     x: Tensor,
-    positions: Tensor,
-    caches: Mapping[int | None, CacheInputs],
-    states: StateInputs | None,
+    inputs: Inputs,
 ) -> Tensor:
     if isinstance(mixer, Recurrence):
-        assert states is not None
+        assert inputs.states is not None
+        states = inputs.states._replace(device=block.cache_device)
         return remember(g, run, mixer, x, states, shape.hidden)
-    window = _window(mixer)
-    cache = caches[window if window in caches else None]
-    windowed = len(caches) > 1
-    place = Place(cache, positions, block.cache_device, shape.hidden, windowed=windowed)
+    caches, window = inputs.caches, _window(mixer)
+    place = Place(
+        caches[window if window in caches else None],
+        inputs.positions,
+        block.cache_device,
+        shape.hidden,
+        windowed=len(caches) > 1,
+        temperature=inputs.temperature,
+    )
     if isinstance(mixer, Latent):
         return attend_latent(g, run, mixer, x, place)
     return attend(g, run, mixer, x, place)
