@@ -96,16 +96,18 @@ def _store(g: Graph, run: Pass, heads: Heads, k: Tensor, v: Tensor, place: Place
     """Write keys and values into the cache; without flash attention values lie transposed."""
     cache = place.cache
     rows = g.view(k, heads.kv_count * heads.k_dim, run.tokens)
-    g.store("cache_k", place.device, rows, cache.key_rows)
-    if cache.value_rows is None:
-        return
+    _write(g, "cache_k", place, rows, cache.key_rows)
     width = heads.kv_count * heads.v_dim
     if not run.flash:
         if v.layout is not None:
             v = g.op("v_cont", (width, run.tokens), v)
-        g.store("cache_v", place.device, g.view(v, 1, width * run.tokens), cache.value_rows)
+        _write(g, "cache_v", place, g.view(v, 1, width * run.tokens), cache.value_rows)
         return
-    g.store("cache_v", place.device, g.view(v, width, run.tokens), cache.value_rows)
+    _write(g, "cache_v", place, g.view(v, width, run.tokens), cache.value_rows)
+
+
+def _write(g: Graph, name: str, place: Place, rows: Tensor, where: Tensor | None) -> None:
+    g.store(name, place.device, *((rows,) if where is None else (rows, where)))
 
 
 def _scores(g: Graph, run: Pass, q: Tensor, place: Place, heads: Heads) -> Tensor:
@@ -115,6 +117,10 @@ def _scores(g: Graph, run: Pass, q: Tensor, place: Place, heads: Heads) -> Tenso
     values = g.cache("v", place.device, cells * heads.kv_count * heads.v_dim * run.value_bits // 8)
     q = g.view(q, heads.k_dim, run.tokens, heads.count, strided=True)
     width = heads.count * heads.v_dim
+    if run.flash and run.cast_keys:
+        keys = g.op("k_f16", (cells * heads.kv_count * heads.k_dim,), keys, element=HALF)
+    if run.flash and run.cast_values:
+        values = g.op("v_f16", (cells * heads.kv_count * heads.v_dim,), values, element=HALF)
     if run.flash:
         out = g.op(
             "fattn", (heads.v_dim, heads.count, run.tokens), q, keys, values, cache.mask,
@@ -172,7 +178,7 @@ def attend_latent(g: Graph, run: Pass, latent: Latent, x: Tensor, place: Place) 
     for each in (query, values, key):
         g.expand(each)
     rows = g.view(key, latent.rank + latent.rope, tokens)
-    g.store("cache_k", place.device, rows, cache.key_rows)
+    _write(g, "cache_k", place, rows, cache.key_rows)
     out = _latent_scores(g, run, latent, query, place)
     return matmul(g, "attn_out", place.hidden, out)
 

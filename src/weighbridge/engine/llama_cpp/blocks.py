@@ -45,6 +45,7 @@ class Latent(NamedTuple):
     nope: int
     v_dim: int
     q_rank: int
+    index: int = 0
 
 
 class DenseShape(NamedTuple):
@@ -118,8 +119,9 @@ def latent_of(mixer: LatentAttention) -> Latent:
         if re.search(r"q_a_proj\.weight|attn_q_a\.weight", each.name)
     ]  # fmt: skip
     return Latent(
-        mixer.heads, mixer.latent, mixer.rope, mixer.nope, mixer.v_dim, ranks[0] if ranks else 0
-    )
+        mixer.heads, mixer.latent, mixer.rope, mixer.nope, mixer.v_dim, ranks[0] if ranks else 0,
+        getattr(mixer, "index_dim", 0),
+    )  # fmt: skip
 
 
 def dense_of(feed: Dense) -> DenseShape:

@@ -66,6 +66,13 @@ FAMILIES: dict[str, Quirks] = {
     **dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe"), Quirks(positions=4)),
 }
 
+# Families whose graph gave llama.cpp's own compute buffers (tests/truth/llamacpp_oracle.jsonl).
+EXACT_GRAPHS = frozenset(
+    {"llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "gemma2", "gemma3", "gemma3_text",
+     "deepseek_v2", "deepseek_v3", "mamba2", "granitemoehybrid", "gpt_oss", "llama4",
+     "llama4_text", "qwen3_next"}
+)  # fmt: skip
+
 
 class LayerShape(NamedTuple):
     """One layer's part of the graph."""

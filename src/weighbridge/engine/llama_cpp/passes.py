@@ -16,8 +16,9 @@ class Pass(NamedTuple):
     """The sizes of one pass: ``tokens`` of which ``outputs`` get logits, in ``streams`` caches.
 
     ``sequences`` are those whose states it reads, ``slots`` all that have one. ``flash`` is flash
-    attention; ``rotates`` whether keys and values of a quantized cache are rotated first;
-    ``half_copies`` whether the kernel copies them to 16 bit (CUDA).
+    attention; ``rotated`` keys and values are turned before they are kept; ``half`` are copied to
+    16 bit by the kernel, ``cast`` by an operation of the graph; ``row_inputs`` says whether the
+    cells to write are inputs.
     """
 
     tokens: int
@@ -29,15 +30,18 @@ class Pass(NamedTuple):
     rotated_values: bool = False
     half_keys: bool = False
     half_values: bool = False
+    cast_keys: bool = False
+    cast_values: bool = False
     key_bits: int = 16
     value_bits: int = 16
+    row_inputs: bool = True
 
 
 class CacheInputs(NamedTuple):
     """What the layers of one cache read: where to write, what to see; ``cells`` of a stream."""
 
     cells: int
-    key_rows: Tensor
+    key_rows: Tensor | None
     value_rows: Tensor | None
     mask: Tensor
     key_rotation: Tensor | None = None
@@ -57,6 +61,8 @@ def cache_inputs(
         element=2 if run.flash else 4,
     )
     rows = None
+    if not run.row_inputs:
+        return CacheInputs(cells, None, None, mask)
     if not latent:
         rows = g.input("attn_inp_v_idxs", run.tokens * (1 if run.flash else values), element=I64)
     rotate = not latent

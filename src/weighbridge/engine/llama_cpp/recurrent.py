@@ -61,8 +61,10 @@ def remember(
 def _read(g: Graph, states: StateInputs, elements: int, sequences: int) -> Tensor:
     """The states of the sequences in the pass, gathered from all (build_rs)."""
     kept = g.cache("states", states.device, elements * sequences * F32)
+    g.store("rs_zero", states.device, kept)
     rows = g.op("rs_rows", (elements, sequences), kept, states.main)
     g.expand(rows)
+    g.store("rs_extra", states.device, g.op("rs_rows_extra", (0,), kept, states.main))
     return rows
 
 
