@@ -34,27 +34,30 @@ ROWS: tuple[tuple[str, str], ...] = (
     (r"(?:qkv_proj|c_attn|Wqkv|query_key_value|W_pack)", "attn_qkv"),
     (r"(?:q_norm|q_layernorm|query_layernorm)", "attn_q_norm"),
     (r"(?:k_norm|k_layernorm|key_layernorm)", "attn_k_norm"),
-    (r"(?:attn|attention)\.(?:q_proj|wq)", "attn_q"),
-    (r"(?:attn|attention)\.(?:k_proj|wk)", "attn_k"),
-    (r"(?:attn|attention)\.(?:v_proj|wv)", "attn_v"),
-    (r"(?:attn|attention)\.(?:o_proj|out_proj|c_proj|dense|wo)", "attn_output"),
-    (r"sinks", "attn_sinks"),
+    (r"(?:q_proj|wq)", "attn_q"),
+    (r"(?:k_proj|wk)", "attn_k"),
+    (r"(?:v_proj|wv)", "attn_v"),
     (r"linear_attn\.in_proj_qkv", "attn_qkv"),
     (r"linear_attn\.in_proj_z", "attn_gate"),
     (r"linear_attn\.in_proj_qkvz", "ssm_in"),
     (r"linear_attn\.in_proj_ba", "ssm_ba"),
-    (r"conv\.in_proj", "shortconv.in_proj"),
-    (r"conv\.out_proj", "shortconv.out_proj"),
-    (r"conv\.conv", "shortconv.conv"),
     (r"(?:mamba|mixer|linear_attn)\.in_proj", "ssm_in"),
     (r"(?:mamba|mixer|linear_attn)\.out_proj", "ssm_out"),
     (r"(?:mamba|mixer|linear_attn)\.conv1d", "ssm_conv1d"),
+    (r"(?:mamba|mixer|linear_attn)\.norm", "ssm_norm"),
+    (r"\w*(?:attn|attention)\.(?:out_proj|c_proj|dense)|o_proj|wo", "attn_output"),
+    (r"sinks", "attn_sinks"),
+    (r"conv\.in_proj", "shortconv.in_proj"),
+    (r"conv\.out_proj", "shortconv.out_proj"),
+    (r"conv\.conv", "shortconv.conv"),
+    (r"(?:mamba|mixer)\.(dt|b|c)_layernorm", r"ssm_\1_norm"),
+    (r"embedding_norm", "token_embd_norm"),
+    (r"pre_ff_layernorm", "ffn_norm"),
     (r"x_proj", "ssm_x"),
     (r"dt_proj", "ssm_dt"),
     (r"A_log", "ssm_a"),
     (r"(?:mamba|mixer)\.D", "ssm_d"),
     (r"dt_bias", "ssm_dt"),
-    (r"(?:mamba|mixer|linear_attn)\.norm", "ssm_norm"),
     (r"gate_up_proj", "ffn_up"),
     (r"(?:gate_proj|feed_forward\.w1)", "ffn_gate"),
     (r"(?:up_proj|fc1|c_fc|dense_h_to_4h|feed_forward\.w3)", "ffn_up"),
@@ -76,11 +79,18 @@ def gguf_name(name: str) -> str:
     if ending not in {"weight", "bias"} or not dot:
         base, ending = name, "weight"
     for pattern, short in _COMPILED:
-        if pattern.search(base):
-            return f"{short}.{ending}"
+        found = pattern.search(base)
+        if found:
+            return f"{found.expand(short)}.{ending}"
     return name
 
 
 def layer_name(layer: int, name: str) -> str:
     """The full name of a layer's tensor: ``blk.3.ffn_up_exps.weight``."""
-    return f"blk.{layer}.{gguf_name(name)}"
+    return f"blk.{layer}.{inner_name(name)}"
+
+
+def inner_name(name: str) -> str:
+    """The name inside a block, where a plain ``norm`` is the one before the mixer."""
+    found = gguf_name(name)
+    return found.replace("output_norm.", "attn_norm.") if found.startswith("output_norm.") else found
