@@ -3,7 +3,7 @@
 An engine module offers ``spend(question) -> Spending``: from the facts of a model, the settled
 lengths and the machine, the terms of every device in every phase; ``NEWEST``, the newest version
 modelled; and, where it takes a context by itself, ``default_context(model, version)``, or, where
-its own options decide, ``settled_context(deployment, model)``. One that does not number its
+its own options say it, ``stated_context(deployment)``. One that does not number its
 versions as major.minor.patch reads and writes them (``parse_version``, ``version_text``). To add
 an engine, write that file, its options in ``options`` and a row here.
 """
@@ -163,14 +163,15 @@ def parse_engine(text: str) -> Engine:
     return Engine(name, (major, minor, patch))
 
 
-def default_context(engine: Engine, model: Model, deployment: Deployment) -> int | None:
+def stated_context(engine: Engine, deployment: Deployment) -> int | None:
+    """The tokens of a sequence, where the engine's own options say them; else None."""
+    function = getattr(import_module(MODULES[engine.name]), "stated_context", None)
+    return None if function is None else function(deployment)
+
+
+def default_context(engine: Engine, model: Model) -> int | None:
     """The context that an engine takes where none is named; None where it has no default."""
-    module = import_module(MODULES[engine.name])
-    settled = getattr(module, "settled_context", None)
-    if settled is not None:
-        found: int | None = settled(deployment, model)
-        return found
-    function = getattr(module, "default_context", None)
+    function = getattr(import_module(MODULES[engine.name]), "default_context", None)
     return None if function is None else function(model, engine.version)
 
 

@@ -20,8 +20,11 @@ MOST_CARDS = (2, 4, 8, 16)
 
 
 def with_remedies(plan: Plan) -> Plan:
-    """The plan, with the single changes that would make it fit in its verdict."""
-    if plan.verdict.fits is not False:
+    """The plan, with the single changes that would make it fit in its verdict.
+
+    What an engine advises by itself, from its own options, stands.
+    """
+    if plan.verdict.fits is not False or plan.verdict.remedies:
         return plan
     tried = (_attention(plan), _format(plan), _context(plan), _concurrency(plan),
              _more_cards(plan), _larger_card(plan))  # fmt: skip

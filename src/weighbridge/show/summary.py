@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from weighbridge.planner import DevicePlan, Plan
-from weighbridge.show.labels import BASES
+from weighbridge.show.labels import BASES, label
 from weighbridge.show.width import clean
 from weighbridge.units import (
     GIB,
@@ -59,6 +60,7 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
         ("engine", _engine(plan)),
         ("work", _work(plan)),
         ("KV cache", _cache(plan)),
+        ("host", _host(plan)),
         ("room", _room(plan)),
         ("speed", _speed(plan)),
     ]
@@ -109,12 +111,32 @@ def both_units(size: int) -> str:
 def _engine(plan: Plan) -> str:
     parts = [str(plan.engine).replace("==", " ")]
     asked = plan.request.deployment
+    if "n_gpu_layers" in plan.settings:
+        return " · ".join((*parts, *_llama_settings(plan.settings)))
     attention = plan.settings.get("attn_implementation", asked.attn_implementation)
     growth = plan.settings.get("cache_implementation", asked.cache_implementation)
     parts.append(f"{attention} attention")
     if plan.cache.bytes_per_sequence:
         parts.append(f"{growth} cache in {plan.cache.dtype}")
     return " · ".join(parts)
+
+
+def _llama_settings(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """What llama.cpp was started with, in its own flags' terms."""
+    return (
+        f"{settings['n_gpu_layers']} layers on GPU",
+        f"{int(settings['ctx_size']):,} cells for {settings['parallel']}",
+        f"flash attention {settings['flash_attn']}",
+        f"cache in {settings['kv_cache_dtype']}",
+    )
+
+
+def _host(plan: Plan) -> str:
+    """What lies in host memory, where the engine plans it."""
+    if plan.host is None:
+        return ""
+    parts = [f"{label(t.name)} {format_bytes(t.bytes)}" for t in plan.host.terms if t.bytes]
+    return f"{format_bytes(plan.host.total)} of host memory: " + ", ".join(parts)
 
 
 def _work(plan: Plan) -> str:
@@ -190,7 +212,7 @@ def further_totals(plan: Plan, device: DevicePlan) -> list[str]:
     """The device's totals in the phases that are not its peak, and the total of all devices."""
     lines = []
     for phase, terms in device.phases.items():
-        if phase != device.phase:
+        if phase != device.phase and terms != device.terms:
             bounds = _bounds(sum(t.low for t in terms), sum(t.high for t in terms))
             when = "while loading" if phase == "load" else f"in {phase}"
             lines.append(f"{when}: {format_bytes(sum(t.bytes for t in terms))}{bounds}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from weighbridge.planner import Plan
 from weighbridge.show.bar import FREE, Bar
+from weighbridge.show.engine_log import engine_log
 from weighbridge.show.labels import FREE as FREE_LOOK
 from weighbridge.show.labels import LIMIT, label, look
 from weighbridge.show.ledger import (
@@ -53,6 +54,7 @@ def plan_to_text(
         page.fields(facts(plan)),
         _devices(groups, unit, page) + "\n" + _further(plan, groups, page),
         _way_out(plan, page),
+        engine_log(plan, page),
         page.bullets("assumed", assumptions(plan)),
     ]
     if why:

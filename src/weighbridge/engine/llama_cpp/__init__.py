@@ -24,15 +24,20 @@ from weighbridge.memory.context import process_context
 from weighbridge.model.facts import Model
 from weighbridge.request import Deployment
 
-__all__ = ["NEWEST", "parse_version", "settled_context", "spend", "version_text"]
+__all__ = ["NEWEST", "default_context", "parse_version", "spend", "stated_context", "version_text"]
 
 BACKENDS = {"NVIDIA": "CUDA", "AMD": "ROCm", "Apple": "Metal", "Intel": "SYCL"}
 UNBOUNDED = 2**62
 
 
-def settled_context(deployment: Deployment, model: Model) -> int | None:
+def stated_context(deployment: Deployment) -> int | None:
     """The tokens that one sequence can reach under ``-c``, ``-np`` and ``-kvu``."""
-    return settings.context_of(deployment, model)
+    return settings.stated_context(deployment)
+
+
+def default_context(model: Model, version: versions.Version) -> int | None:
+    """All that the model was trained with (``-c 0``), which ``--fit`` may shorten."""
+    return model.max_positions
 
 
 def spend(question: Question) -> Spending:

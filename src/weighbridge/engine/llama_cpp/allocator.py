@@ -92,11 +92,13 @@ class Arena:
             if end == block[0]:
                 block[0] = offset
                 block[1] += size
+                before = blocks[index - 1] if index else None
+                if before is not None and before[0] + before[1] == offset:
+                    before[1] += block[1]
+                    del blocks[index]
                 return
-            if block[0] > offset:
-                blocks.insert(index, [offset, size])
-                return
-        blocks.append([offset, size])
+        at = next((i for i, block in enumerate(blocks) if block[0] >= offset), len(blocks))
+        blocks.insert(at, [offset, size])
 
     def _padded(self, size: int) -> int:
         return -(-size // self.alignment) * self.alignment

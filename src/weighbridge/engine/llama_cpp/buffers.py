@@ -72,8 +72,10 @@ def describe(model: Model, weights: Weights) -> Described:
     return Described(model, weights, tuple(seen[id(layer)] for layer in model.layers))
 
 
-def allocate(described: Described, settings: Settings, gpus: Sequence[Gpu]) -> Buffers:
-    """Every buffer under ``settings``."""
+def allocate(
+    described: Described, settings: Settings, gpus: Sequence[Gpu], like: Buffers | None = None
+) -> Buffers:
+    """Every buffer under ``settings``; the graph is not laid out anew where ``like`` has one."""
     model = described.model
     placement = place(
         described.weights,
@@ -90,7 +92,11 @@ def allocate(described: Described, settings: Settings, gpus: Sequence[Gpu]) -> B
         cache[where] += layer.cache
         state[where] += layer.state
     copies = _copies(settings, placement, len(layers))
-    replay = _replay(described, settings, placement, gpus, cells, copies)
+    replay = (
+        like.replay
+        if like is not None
+        else _replay(described, settings, placement, gpus, cells, copies)
+    )
     return Buffers(
         placement,
         tuple(layers),
@@ -142,7 +148,7 @@ def _replay(
     graph = build(
         Shape(
             model.hidden, model.vocab, blocks, placement.output, cells, quirks.scaled,
-            quirks.rows, quirks.positions, quirks.temperature,
+            quirks.rows, quirks.positions, quirks.temperature, quirks.residual_first,
         ),  # fmt: skip
         pass_of(described, settings, halves=like_cuda),
         host,

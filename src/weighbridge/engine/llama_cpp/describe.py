@@ -36,7 +36,7 @@ class Quirks(NamedTuple):
     ``rows`` says where the rows with logits are picked: in the last ``layer``, before the last
     ``norm``, or before the ``head``. ``scaled`` multiplies the embedding; ``softcaps`` the scores
     of attention; ``rotary`` is False where positions are not used. ``parallel`` runs attention and
-    feed-forward side by side.
+    feed-forward side by side; ``residual_first`` is the order of a sum's operands.
     """
 
     rows: str = "layer"
@@ -46,6 +46,7 @@ class Quirks(NamedTuple):
     parallel: bool = False
     positions: int = 1
     temperature: bool = False
+    residual_first: bool = False
 
 
 GEMMA = Quirks(scaled=True)
@@ -58,6 +59,7 @@ FAMILIES: dict[str, Quirks] = {
     **dict.fromkeys(("granite", "granitemoe", "granitemoeshared"), Quirks(scaled=True)),
     "granitemoehybrid": Quirks(scaled=True),
     "gpt_oss": Quirks(rows="norm"),
+    **dict.fromkeys(("lfm2", "lfm2_moe"), Quirks(residual_first=True)),
     **dict.fromkeys(("qwen3_next", "nemotron_h"), LATE),
     **dict.fromkeys(("qwen3_5", "qwen3_5_moe", "qwen3_5_text"), Quirks(rows="head", positions=4)),
     **dict.fromkeys(("falcon", "gpt_neox", "gptj", "phi", "cohere", "cohere2"), SIDE_BY_SIDE),

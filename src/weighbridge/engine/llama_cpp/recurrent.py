@@ -33,16 +33,17 @@ class Recurrence(NamedTuple):
 
 
 class StateInputs(NamedTuple):
-    """Which state each sequence of the pass reads, and the device that holds the states."""
+    """Which state each sequence of the pass reads, those that none does, and where states lie."""
 
     main: Tensor
+    extra: Tensor
     device: int
 
     @classmethod
     def of(cls, g: Graph, run: Pass) -> StateInputs:
-        """The input, seen as a whole."""
+        """The input in its two parts; the second is empty, and still takes a place."""
         whole = g.input("rs_s_copy", run.sequences, element=I32)
-        return cls(g.view(whole, run.sequences), g.host)
+        return cls(g.view(whole, run.sequences), g.view(whole, 0), g.host)
 
 
 def remember(
@@ -64,7 +65,7 @@ def _read(g: Graph, states: StateInputs, elements: int, sequences: int) -> Tenso
     g.store("rs_zero", states.device, kept)
     rows = g.op("rs_rows", (elements, sequences), kept, states.main)
     g.expand(rows)
-    g.store("rs_extra", states.device, g.op("rs_rows_extra", (0,), kept, states.main))
+    g.store("rs_extra", states.device, g.op("rs_rows_extra", (0,), kept, states.extra))
     return rows
 
 

@@ -96,12 +96,12 @@ def padded(cells: int) -> int:
     return ceil_div(cells, PADDING) * PADDING
 
 
-def context_of(deployment: Deployment, model: Model) -> int | None:
+def stated_context(deployment: Deployment) -> int | None:
     """The tokens that one sequence can reach: ``-c``, shared by the slots unless unified."""
     own = deployment.own
     given = own.get("ctx_size")
-    if not given:
-        return model.max_positions
+    if not given or deployment.max_model_len is not None:
+        return None
     slots = deployment.max_num_seqs
     if slots and slots > 1 and not own.get("kv_unified"):
         return padded(ceil_div(given, slots))

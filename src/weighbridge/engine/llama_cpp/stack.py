@@ -49,7 +49,7 @@ class Inputs(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The model around its layers; see ``describe.Quirks`` for the last four.
+    """The model around its layers; see ``describe.Quirks`` for the last ones.
 
     ``cells`` are those of a stream, by window: None is the cache that keeps every token.
     """
@@ -63,6 +63,7 @@ class Shape(NamedTuple):
     rows: str = "layer"
     positions: int = 1
     temperature: bool = False
+    residual_first: bool = False
 
 
 def build(
@@ -156,11 +157,17 @@ def _layer(
     if block.parallel and block.feed is not None and mixed is not None:
         return _parallel(g, shape, block, normed, mixed, residual)
     if mixed is not None:
-        residual = g.op("ffn_inp", mixed.shape, mixed, residual, over=True)
+        residual = _added(g, shape, "ffn_inp", mixed, residual)
     if block.feed is None:
         return residual
     fed = _feed(g, shape, block, norm(g, "ffn_norm", residual))
-    return g.op("l_out", fed.shape, fed, residual, over=True)
+    return _added(g, shape, "l_out", fed, residual)
+
+
+def _added(g: Graph, shape: Shape, name: str, made: Tensor, residual: Tensor) -> Tensor:
+    """The sum with the residual, in the place of the first operand where that is free."""
+    operands = (residual, made) if shape.residual_first else (made, residual)
+    return g.op(name, made.shape, *operands, over=True)
 
 
 def _parallel(
