@@ -181,6 +181,7 @@ def pass_of(described: Described, settings: Settings, *, halves: bool) -> Pass:
         key_bits=int(key.bits),
         value_bits=int(value.bits),
         row_inputs=settings.version >= versions.ROW_INPUTS,
+        both_inputs=settings.version >= versions.BOTH_INPUTS,
     )
 
 

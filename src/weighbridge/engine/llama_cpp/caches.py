@@ -96,6 +96,8 @@ def _of_layer(
             values += rows * int(settings.value.bytes_of(width))
         elif isinstance(mixer, Latent):
             keys += rows * int(settings.key.bytes_of(mixer.rank + mixer.rope))
+            if settings.version < versions.LATENT_ONCE:
+                values += rows * int(settings.value.bytes_of(mixer.rank))
             if mixer.index:
                 keys += rows * int(settings.key.bytes_of(mixer.index))
         elif isinstance(mixer, Recurrence):

@@ -28,6 +28,7 @@ class Graph:
         self.host, self.device, self.copies = host, host, copies
         self.offload = offload and host > 0
         self.in_host = NOTHING
+        self.all_on_gpus = False
         self.leaves: list[Tensor] = []
         self.nodes: list[Tensor] = []
         self._seen: set[Tensor] = set()
@@ -103,9 +104,21 @@ class Graph:
         """Lay the graph out on its devices."""
         _settle(self.nodes, self.host)
         replay = Replay(alignments)
+        inputs = list(self.leaves)
         nodes = _Cutter(self).cut()
+        if self.copies > 1:
+            self.leaves += [again for leaf in inputs for again in self._copies_of(leaf)]
         replay.run(self.leaves, nodes)
         return replay
+
+
+    def _copies_of(self, leaf: Tensor) -> list[Tensor]:
+        """The other copies of an input, one for each batch at work; none is given back."""
+        leaf.pinned = True
+        found = [Tensor(leaf.name, leaf.shape, leaf.size, leaf.device) for _ in range(self.copies - 1)]
+        for each in found:
+            each.pinned = each.input = True
+        return found
 
 
 def _settle(nodes: list[Tensor], host: int) -> None:

@@ -18,7 +18,7 @@ class Pass(NamedTuple):
     ``sequences`` are those whose states it reads, ``slots`` all that have one. ``flash`` is flash
     attention; ``rotated`` keys and values are turned before they are kept; ``half`` are copied to
     16 bit by the kernel, ``cast`` by an operation of the graph; ``row_inputs`` says whether the
-    cells to write are inputs.
+    cells to write are inputs, ``both_inputs`` whether given embeddings are one beside tokens.
     """
 
     tokens: int
@@ -35,6 +35,7 @@ class Pass(NamedTuple):
     key_bits: int = 16
     value_bits: int = 16
     row_inputs: bool = True
+    both_inputs: bool = True
 
 
 class CacheInputs(NamedTuple):
@@ -94,8 +95,11 @@ def matmul(g: Graph, name: str, rows: int, x: Tensor) -> Tensor:
 
 
 def norm(g: Graph, name: str, x: Tensor) -> Tensor:
-    """RMS norm and its scale, the latter in place."""
+    """RMS norm and its scale, the latter in place; where all layers are on GPUs it is kept from
+    running on the device of the layer before (llama_context::graph_get_cb)."""
     made = g.op(name, x.shape, x, over=True)
+    if g.all_on_gpus:
+        made.device = g.device
     return g.weighted(name, x.shape, made, over=True)
 
 

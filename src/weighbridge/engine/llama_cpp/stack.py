@@ -72,12 +72,14 @@ def build(
     """The graph of one pass."""
     g = Graph(host, copies=copies, offload=offload and run.tokens >= OFFLOADED)
     tokens, hidden = run.tokens, shape.hidden
+    g.all_on_gpus = host not in {shape.output_device, *(block.device for block in shape.blocks)}
     words = g.input("inp_tokens", tokens, element=I32)
     given = g.input("inp_embd", hidden, tokens)
     x = g.op("embd", (hidden, tokens), words)
     x.device = host
     g.expand(x)
-    g.leaves.append(given)
+    if run.both_inputs:
+        g.leaves.append(given)
     positions = g.input("inp_pos", tokens * shape.positions, element=I32)
     inputs = Inputs(
         positions,

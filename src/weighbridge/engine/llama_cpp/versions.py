@@ -21,6 +21,11 @@ FLASH_AUTO: Version = (0, 0, 6325)
 FOUR_SLOTS: Version = (0, 0, 6930)
 # --fit and -ngl auto (#16653, merged 2025-12-15).
 FIT: Version = (0, 0, 7410)
+# Tokens and given embeddings are both inputs of every graph (#18550, January 2026).
+BOTH_INPUTS: Version = (0, 0, 7600)
+# The latent is cached once, as keys; before, its first part once more as values (a log of b7400
+# shows both).
+LATENT_ONCE: Version = (0, 0, 7800)
 # Seen in the sources of 0.5.0-dev (2026-11), and not dated further: llama-server asks for the
 # logits of one token a slot, and a quantized cache is rotated by Hadamard matrices.
 SLOT_OUTPUTS: Version = (0, 5, 0)
