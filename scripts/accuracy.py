@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import weighbridge as wb
+from scripts.llama_cpp_accuracy import report as llama_cpp_report
 from scripts.report import ROOT, table, write, write_part
 from weighbridge.planner import DevicePlan, Plan
 from weighbridge.term import Term
@@ -154,6 +155,7 @@ def report(results: list[Result], others: list[Result]) -> str:
             "## Out of scope",
             "Rows of the same sources whose software is not what is modelled; not counted above.",
             _every_row(others),
+            *llama_cpp_report(),
             "",
         ]
     )

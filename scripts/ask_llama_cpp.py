@@ -91,9 +91,7 @@ def settings_for(asked: dict[str, Any], model: Model) -> Settings:
     own = {k: v for k, v in asked.items() if k not in {"parallel", "outputs"}}
     own |= {"program": "library", "fit": "off", "ctx_size": asked["ctx_size"]}
     own["n_gpu_layers"] = str(asked.get("n_gpu_layers", 0))
-    deployment = Deployment(
-        engine="llama.cpp", max_num_seqs=asked.get("parallel", 1), own=own
-    )
+    deployment = Deployment(engine="llama.cpp", max_num_seqs=asked.get("parallel", 1), own=own)
     found = settle(deployment, model, NEWEST, asked["ctx_size"], 1)
     return found._replace(outputs=asked.get("outputs", 0))
 
@@ -158,9 +156,7 @@ class Result(NamedTuple):
     def print(self, *, every: bool) -> None:
         """The row of the table, and the lines that differ."""
         worst = max((abs(line.error) for _, line in self.lines), default=1.0)
-        print(
-            f"{self.architecture:16}{self.points:7}{len(self.lines):7}{self.exact:7}{worst:9.1%}"
-        )
+        print(f"{self.architecture:16}{self.points:7}{len(self.lines):7}{self.exact:7}{worst:9.1%}")
         for asked, line in self.lines:
             if line.wrong or (every and line.error):
                 word = " (known)" if asked in KNOWN.get(self.architecture, ()) else ""

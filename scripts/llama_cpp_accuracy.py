@@ -189,14 +189,11 @@ def _oracle_section() -> list[str]:
     every = [o for each in by_model.values() for o in each]
     return [
         "## llama.cpp",
-        "",
         "What llama.cpp 0.5.0-dev itself would allocate, on a CPU and on one device beside it: "
         f"{len(every):,} settings. Caches and states agree to the byte in "
         f"{sum(o.context for o in every):,}, compute buffers of every device to the byte in "
         f"{sum(o.exact for o in every):,} and within 5 % in {sum(o.close for o in every):,}.",
-        "",
         table(["model", "settings", "cache exact", "compute exact", "within 5 %"], rows),
-        "",
     ]
 
 
@@ -220,7 +217,6 @@ def _log_section() -> list[str]:
         "were in force, which ends the pipeline of several GPUs). Those that differ:",
         "",
         table(["log", "build", "buffer", "printed MiB", "predicted MiB", "error"], rows),
-        "",
     ]
 
 

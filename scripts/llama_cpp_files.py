@@ -22,7 +22,7 @@ from weighbridge.model.mixers.parallel import Parallel
 from weighbridge.model.mixers.recurrent import Recurrent
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from gguf_files import write  # noqa: E402
+from gguf_files import write
 
 Metadata = dict[str, Any]
 Shape = list[int]
@@ -149,7 +149,12 @@ def make(row: Row, folder: Path) -> tuple[Path, Model]:
 def metadata_of(row: Row, model: Model) -> Metadata:
     """What llama.cpp reads before the tensors."""
     heads = next(
-        (part for layer in model.layers for part in _parts(layer) if isinstance(part, GroupedHeads)),
+        (
+            part
+            for layer in model.layers
+            for part in _parts(layer)
+            if isinstance(part, GroupedHeads)
+        ),
         None,
     )
     feeds = [layer.feed_forward for layer in model.layers]
@@ -223,9 +228,7 @@ def _matrix(name: str, shape: Shape) -> bool:
     return len(shape) > 1 and not any(word in name for word in small)
 
 
-def _shapes(
-    row: Row, name: str, each: Parameter, layer: Layer | None
-) -> list[tuple[str, Shape]]:
+def _shapes(row: Row, name: str, each: Parameter, layer: Layer | None) -> list[tuple[str, Shape]]:
     """The tensors of a GGUF file that one of a checkpoint becomes."""
     shape = list(reversed(each.shape))
     stem, _, ending = name.rpartition(".")

@@ -183,3 +183,25 @@ def test_patterns_take_the_first_match() -> None:
 def test_names_of_tensors(name: str, expected: str) -> None:
     assert gguf_name(name) == expected
     assert layer_name(3, "input_layernorm.weight") == "blk.3.attn_norm.weight"
+
+
+@pytest.mark.parametrize(
+    ("version", "model", "cache_mib"),
+    [("0.9.6", "qwen2.5-1.5b-instruct", 224), ("0.3.6", "qwen2-7b", 448),
+     ("0.3.6", "mistral-7b-instruct-v0.3", 1024), ("0.9.6", "meta-llama-3-8b", 1024)],
+)  # fmt: skip
+def test_ollama_logs_of_8192_cells(version: str, model: str, cache_mib: int) -> None:
+    """kv of ollama's own ``offload`` lines (2024-08 to 2025-07), num_ctx × parallel = 8,192."""
+    found = wb.plan(
+        model, engine=f"ollama=={version}", weights="q4_0", max_model_len=2048, max_num_seqs=4,
+        num_gpu=99,
+    )  # fmt: skip
+    assert total(found, "kv_cache") == cache_mib * MIB
+
+
+def test_ollama_puts_as_many_layers_on_the_card_as_leave_its_margin() -> None:
+    found = wb.plan("llama-3.1-70b", engine="ollama", weights="q4_k_m", on="rtx-4090")
+    assert found.fits
+    assert found.host is not None
+    assert found.devices[0].total + 1024 * MIB <= 24 * GIB
+    assert total(found, "weights") > 39 * GIB

@@ -1,4 +1,4 @@
-"""llama.cpp's own answers, buffer by buffer: a sample of every model here, all in docs/accuracy.md."""
+"""llama.cpp's own answers, buffer by buffer: a sample here, all of them in docs/accuracy.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
-from scripts.llama_cpp_accuracy import (  # noqa: E402
+from scripts.llama_cpp_accuracy import (
     CLOSE,
     ask_log,
     ask_oracle,

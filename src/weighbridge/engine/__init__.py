@@ -28,8 +28,9 @@ from weighbridge.term import Phase, Term
 MODULES = {
     "transformers": "weighbridge.engine.transformers",
     "llama.cpp": "weighbridge.engine.llama_cpp",
+    "ollama": "weighbridge.engine.ollama",
 }
-PLANNED = ("vllm", "sglang", "tensorrt-llm", "ollama")
+PLANNED = ("vllm", "sglang", "tensorrt-llm")
 
 
 class Engine(NamedTuple):

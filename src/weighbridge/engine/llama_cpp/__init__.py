@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 from weighbridge.engine import CacheFacts, Capacity, DeviceSpending, Question, Spending
 from weighbridge.engine.llama_cpp import advice, fitting, ledger, settings, versions
 from weighbridge.engine.llama_cpp.buffers import Buffers, Described, Gpu, describe
@@ -156,9 +155,7 @@ def _shown(
     }
 
 
-def _notes(
-    question: Question, before: Settings, chosen: Settings, buffers: Buffers
-) -> list[str]:
+def _notes(question: Question, before: Settings, chosen: Settings, buffers: Buffers) -> list[str]:
     notes = []
     if before.total_cells != chosen.total_cells:
         notes.append(
@@ -177,5 +174,3 @@ def _notes(
     if question.deployment.own.get("model_draft"):
         notes.append("the draft model's own buffers are not counted; plan it by itself")
     return notes
-
-

@@ -20,9 +20,7 @@ def refusal(
     described: Described, settings: Settings, gpus: Sequence[Gpu], buffers: Buffers
 ) -> Refusal | None:
     """The first buffer that does not fit, in ggml's words; None where all do."""
-    short = [
-        (device, gpu) for device, gpu in enumerate(gpus) if buffers.total(device) > gpu.free
-    ]
+    short = [(device, gpu) for device, gpu in enumerate(gpus) if buffers.total(device) > gpu.free]
     if not short:
         return None
     device, gpu = short[0]
@@ -75,9 +73,7 @@ def _ways(
             "experts", lambda n: settings._replace(cpu_moe=count - n), 0, count - settings.cpu_moe
         )
         found[:] = [("--n-cpu-moe", str(count - int(value))) for _, value in found]
-    gentlest(
-        "-ngl", lambda n: settings._replace(layers=n), 0, min(settings.layers, count + 1)
-    )
+    gentlest("-ngl", lambda n: settings._replace(layers=n), 0, min(settings.layers, count + 1))
     steps = settings.total_cells // PADDING
     contexts = len(found)
     gentlest("-c", lambda n: settings._replace(context=n * PADDING), 1, steps)

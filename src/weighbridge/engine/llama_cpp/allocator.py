@@ -43,7 +43,7 @@ class Tensor:
         self.name, self.shape, self.size, self.device = name, shape, size, device
         self.sources = list(sources)
         self.overwrites, self.layout, self.external = overwrites, layout, external
-        self.root = (root.root or root) if root is not None else None
+        self.root: Tensor | None = (root.root or root) if root is not None else None
         self.input = self.pinned = self.allocated = self.weight = False
         self.children = self.views = self.offset = 0
 
@@ -73,8 +73,7 @@ class Arena:
         block[1] -= size
         if block[1] == 0:
             del blocks[best]
-        if offset + size > self.highest:
-            self.highest = offset + size
+        self.highest = max(self.highest, offset + size)
         return offset
 
     def give_back(self, offset: int, size: int) -> None:

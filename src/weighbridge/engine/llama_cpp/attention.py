@@ -47,7 +47,7 @@ def attend(g: Graph, run: Pass, heads: Heads, x: Tensor, place: Place) -> Tensor
     out = _scores(g, run, q, place, heads)
     out = rotated(g, out, cache.value_rotation)
     if gate is not None:
-        opened = g.op("gate", (heads.count * heads.v_dim, run.tokens), gate)
+        opened = g.op("gate", (heads.heads * heads.v_dim, run.tokens), gate)
         opened = g.op("gate_sigmoid", opened.shape, opened, over=True)
         out = g.op("attn_gated", out.shape, out, opened, over=True)
     return matmul(g, "attn_out", place.hidden, out)
@@ -57,21 +57,21 @@ def _projections(
     g: Graph, run: Pass, heads: Heads, x: Tensor
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
     tokens = run.tokens
-    queries, keys = heads.count * heads.k_dim, heads.kv_count * heads.k_dim
+    queries, keys = heads.heads * heads.k_dim, heads.kv_count * heads.k_dim
     values = heads.kv_count * heads.v_dim
     if heads.fused:
         joint = matmul(g, "wqkv", queries + keys + values, x)
         return (
-            g.view(joint, heads.k_dim, heads.count, tokens, strided=True),
+            g.view(joint, heads.k_dim, heads.heads, tokens, strided=True),
             g.view(joint, heads.k_dim, heads.kv_count, tokens, strided=True),
             g.view(joint, heads.v_dim, heads.kv_count, tokens, strided=True),
             None,
         )
     gate = None
     flat = matmul(g, "Qcur", queries * (2 if heads.gated else 1), x)
-    q = g.view(flat, heads.k_dim, heads.count, tokens, strided=heads.gated)
+    q = g.view(flat, heads.k_dim, heads.heads, tokens, strided=heads.gated)
     if heads.gated:
-        gate = g.view(flat, heads.k_dim, heads.count, tokens, strided=True)
+        gate = g.view(flat, heads.k_dim, heads.heads, tokens, strided=True)
     if heads.borrows:
         return q, None, None, gate
     k = matmul(g, "Kcur", keys, x)
@@ -115,28 +115,28 @@ def _scores(g: Graph, run: Pass, q: Tensor, place: Place, heads: Heads) -> Tenso
     cache, cells = place.cache, place.cache.cells * run.streams
     keys = g.cache("k", place.device, cells * heads.kv_count * heads.k_dim * run.key_bits // 8)
     values = g.cache("v", place.device, cells * heads.kv_count * heads.v_dim * run.value_bits // 8)
-    q = g.view(q, heads.k_dim, run.tokens, heads.count, strided=True)
-    width = heads.count * heads.v_dim
+    q = g.view(q, heads.k_dim, run.tokens, heads.heads, strided=True)
+    width = heads.heads * heads.v_dim
     if run.flash and run.cast_keys:
         keys = g.op("k_f16", (cells * heads.kv_count * heads.k_dim,), keys, element=HALF)
     if run.flash and run.cast_values:
         values = g.op("v_f16", (cells * heads.kv_count * heads.v_dim,), values, element=HALF)
     if run.flash:
         out = g.op(
-            "fattn", (heads.v_dim, heads.count, run.tokens), q, keys, values, cache.mask,
+            "fattn", (heads.v_dim, heads.heads, run.tokens), q, keys, values, cache.mask,
             extra=half_copies(run, cache.cells, heads.kv_count, heads.k_dim, heads.v_dim),
         )  # fmt: skip
         out = g.view(out, width, run.tokens)
         g.expand(out)
         return out
-    scores = (cache.cells, run.tokens, heads.count)
+    scores = (cache.cells, run.tokens, heads.heads)
     kq = g.op("kq", scores, keys, q)
     if heads.softcapped:
         for name in ("kq_scaled", "kq_tanh", "kq_scaled"):
             kq = g.op(name, scores, kq, over=True)
     kq = g.op("kq_soft_max", scores, kq, cache.mask, over=True)
-    kqv = g.op("kqv", (heads.v_dim, run.tokens, heads.count), values, kq)
-    out = g.op("kqv_out", (width, run.tokens), g.view(kqv, heads.v_dim, heads.count, run.tokens))
+    kqv = g.op("kqv", (heads.v_dim, run.tokens, heads.heads), values, kq)
+    out = g.op("kqv_out", (width, run.tokens), g.view(kqv, heads.v_dim, heads.heads, run.tokens))
     g.expand(out)
     return out
 

@@ -20,7 +20,7 @@ NORM_OF_HEADS = r"(?:attn_q_norm|q_norm|q_layernorm|query_layernorm)\."
 class Heads(NamedTuple):
     """Grouped heads; ``borrows`` those that read an earlier layer's cache."""
 
-    count: int
+    heads: int
     kv_count: int
     k_dim: int
     v_dim: int
@@ -45,7 +45,7 @@ class Latent(NamedTuple):
     nope: int
     v_dim: int
     q_rank: int
-    index: int = 0
+    index_dim: int = 0
 
 
 class DenseShape(NamedTuple):
@@ -57,9 +57,9 @@ class DenseShape(NamedTuple):
 
 
 class ExpertsShape(NamedTuple):
-    """``used`` of ``count`` experts of ``width``, and a ``shared`` one beside them."""
+    """``used`` of ``experts`` of ``width``, and a ``shared`` one beside them."""
 
-    count: int
+    experts: int
     used: int
     width: int
     gated: bool = True

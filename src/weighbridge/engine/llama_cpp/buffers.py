@@ -61,9 +61,7 @@ class Buffers(NamedTuple):
 
     def total(self, device: int) -> int:
         """Model, context and compute of a device."""
-        return (
-            self.model[device] + self.cache[device] + self.state[device] + self.compute[device]
-        )
+        return self.model[device] + self.cache[device] + self.state[device] + self.compute[device]
 
 
 def describe(model: Model, weights: Weights) -> Described:
@@ -147,8 +145,16 @@ def _replay(
     like_cuda = bool(gpus) and gpus[0].kind in LIKE_CUDA
     graph = build(
         Shape(
-            model.hidden, model.vocab, blocks, placement.output, cells, quirks.scaled,
-            quirks.rows, quirks.positions, quirks.temperature, quirks.residual_first,
+            model.hidden,
+            model.vocab,
+            blocks,
+            placement.output,
+            cells,
+            quirks.scaled,
+            quirks.rows,
+            quirks.positions,
+            quirks.temperature,
+            quirks.residual_first,
         ),  # fmt: skip
         pass_of(described, settings, halves=like_cuda),
         host,
@@ -183,5 +189,3 @@ def pass_of(described: Described, settings: Settings, *, halves: bool) -> Pass:
         row_inputs=settings.version >= versions.ROW_INPUTS,
         both_inputs=settings.version >= versions.BOTH_INPUTS,
     )
-
-

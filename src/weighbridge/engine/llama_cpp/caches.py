@@ -98,8 +98,8 @@ def _of_layer(
             keys += rows * int(settings.key.bytes_of(mixer.rank + mixer.rope))
             if settings.version < versions.LATENT_ONCE:
                 values += rows * int(settings.value.bytes_of(mixer.rank))
-            if mixer.index:
-                keys += rows * int(settings.key.bytes_of(mixer.index))
+            if mixer.index_dim:
+                keys += rows * int(settings.key.bytes_of(mixer.index_dim))
         elif isinstance(mixer, Recurrence):
             each = (mixer.kernel - 1) * mixer.channels + mixer.state
             state += STATE_BYTES * settings.slots * (1 + settings.snapshots) * each

@@ -9,7 +9,6 @@ from weighbridge.engine.llama_cpp.blocks import (
     DenseShape,
     ExpertsShape,
     Heads,
-    Latent,
     dense_of,
     experts_of,
     heads_of,

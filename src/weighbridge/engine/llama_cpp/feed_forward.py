@@ -27,7 +27,7 @@ def dense(g: Graph, shape: DenseShape, x: Tensor, hidden: int) -> Tensor:
 def experts(g: Graph, shape: ExpertsShape, x: Tensor, hidden: int) -> Tensor:
     """The chosen experts' answers, weighted and summed; the shared one beside them."""
     tokens, used = x.shape[-1], shape.used
-    logits = matmul(g, "ffn_moe_logits", shape.count, x)
+    logits = matmul(g, "ffn_moe_logits", shape.experts, x)
     chosen, weights = _routed(g, shape, logits, tokens)
     g.expand(weights)
     rows = g.view(x, hidden, 1, tokens)
@@ -50,9 +50,7 @@ def experts(g: Graph, shape: ExpertsShape, x: Tensor, hidden: int) -> Tensor:
     return g.op("ffn_out", (hidden, tokens), total, beside, over=True)
 
 
-def _routed(
-    g: Graph, shape: ExpertsShape, logits: Tensor, tokens: int
-) -> tuple[Tensor, Tensor]:
+def _routed(g: Graph, shape: ExpertsShape, logits: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
     """Which experts each token visits, and with what weight."""
     probs = logits
     if not shape.softmax_after:
@@ -60,10 +58,10 @@ def _routed(
     selection = logits if shape.weighs_first else probs
     if shape.biased:
         selection = g.weighted("ffn_moe_probs_biased", probs.shape, probs, over=True)
-    order = g.op("ffn_moe_argsort", (shape.count, tokens), selection, element=I32)
+    order = g.op("ffn_moe_argsort", (shape.experts, tokens), selection, element=I32)
     chosen = g.view(order, shape.used, tokens, strided=True)
     weights = g.op(
-        "ffn_moe_weights", (1, shape.used, tokens), g.view(probs, 1, shape.count, tokens), chosen
+        "ffn_moe_weights", (1, shape.used, tokens), g.view(probs, 1, shape.experts, tokens), chosen
     )
     flat = g.view(weights, shape.used, tokens)
     if shape.softmax_after:
@@ -80,9 +78,7 @@ def _routed(
     return chosen, weights
 
 
-def _inner(
-    g: Graph, shape: ExpertsShape, rows: Tensor, chosen: Tensor, tokens: int
-) -> Tensor:
+def _inner(g: Graph, shape: ExpertsShape, rows: Tensor, chosen: Tensor, tokens: int) -> Tensor:
     if shape.fused:
         joint = _by_experts(g, "ffn_moe_gate_up", 2 * shape.width, rows, chosen, shape, tokens)
         gate = g.view(joint, shape.width, shape.used, tokens, strided=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from weighbridge.engine.llama_cpp import versions
 from weighbridge.engine.llama_cpp.blocks import ExpertsShape
 from weighbridge.engine.llama_cpp.buffers import Buffers, Described, Gpu, allocate
 from weighbridge.engine.llama_cpp.settings import PADDING, Settings
@@ -36,9 +37,7 @@ def fit(described: Described, settings: Settings, gpus: Sequence[Gpu]) -> tuple[
 
 def leaves(buffers: Buffers, gpus: Sequence[Gpu], margin: int) -> bool:
     """Whether every GPU keeps ``margin`` bytes free."""
-    return all(
-        buffers.total(device) + margin <= gpu.free for device, gpu in enumerate(gpus)
-    )
+    return all(buffers.total(device) + margin <= gpu.free for device, gpu in enumerate(gpus))
 
 
 def _shorter(
@@ -73,7 +72,8 @@ def _fewer(described: Described, settings: Settings, gpus: Sequence[Gpu]) -> Set
         return leaves(allocate(described, changed, gpus), gpus, changed.margin)
 
     count = len(described.shapes)
-    if any(isinstance(shape.feed, ExpertsShape) for shape in described.shapes):
+    mixed = any(isinstance(shape.feed, ExpertsShape) for shape in described.shapes)
+    if mixed and settings.version >= versions.FIT:
         moved = smallest(lambda n: fits(settings._replace(cpu_moe=n)), 0, count)
         if moved is not None:
             return settings._replace(cpu_moe=moved)

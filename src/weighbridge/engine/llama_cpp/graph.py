@@ -111,11 +111,12 @@ class Graph:
         replay.run(self.leaves, nodes)
         return replay
 
-
     def _copies_of(self, leaf: Tensor) -> list[Tensor]:
         """The other copies of an input, one for each batch at work; none is given back."""
         leaf.pinned = True
-        found = [Tensor(leaf.name, leaf.shape, leaf.size, leaf.device) for _ in range(self.copies - 1)]
+        found = [
+            Tensor(leaf.name, leaf.shape, leaf.size, leaf.device) for _ in range(self.copies - 1)
+        ]
         for each in found:
             each.pinned = each.input = True
         return found

@@ -51,9 +51,16 @@ def terms(
     context = process_context(cards[device] if cards else None)
     found.append(
         Term(
-            "context", device, "resident", context.typical, context.low, context.high,
-            "calibrated", "one process on the device, outside every buffer",
-            {"typical": context.typical}, context.source,
+            "context",
+            device,
+            "resident",
+            context.typical,
+            context.low,
+            context.high,
+            "calibrated",
+            "one process on the device, outside every buffer",
+            {"typical": context.typical},
+            context.source,
         )  # fmt: skip
     )
     return tuple(found)
@@ -113,9 +120,7 @@ def _state(settings: Settings, buffers: Buffers, device: int, basis: Basis) -> T
     )  # fmt: skip
 
 
-def _compute(
-    described: Described, settings: Settings, buffers: Buffers, device: int
-) -> Term:
+def _compute(described: Described, settings: Settings, buffers: Buffers, device: int) -> Term:
     """The compute buffer, with the largest tensors alive where it is fullest."""
     size = buffers.compute[device]
     alive = sorted(buffers.replay.alive[device], key=lambda tensor: -tensor.size)
@@ -147,9 +152,7 @@ def _has_graph(described: Described) -> bool:
     return not odd and described.model.family in EXACT_GRAPHS
 
 
-def _output(
-    described: Described, settings: Settings, buffers: Buffers, basis: Basis
-) -> Term:
+def _output(described: Described, settings: Settings, buffers: Buffers, basis: Basis) -> Term:
     return exact(
         "logits", buffers.output, device=buffers.placement.host, basis=basis,
         formula="slots × vocabulary × 4",

@@ -93,4 +93,6 @@ def layer_name(layer: int, name: str) -> str:
 def inner_name(name: str) -> str:
     """The name inside a block, where a plain ``norm`` is the one before the mixer."""
     found = gguf_name(name)
-    return found.replace("output_norm.", "attn_norm.") if found.startswith("output_norm.") else found
+    return (
+        found.replace("output_norm.", "attn_norm.") if found.startswith("output_norm.") else found
+    )

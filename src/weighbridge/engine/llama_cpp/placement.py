@@ -132,9 +132,7 @@ def _sent(piece: Piece, settings: Settings, names: Sequence[str], host: int) -> 
     )
 
 
-def _add(
-    sizes: list[int], size: int, device: int, settings: Settings, free: Sequence[int]
-) -> None:
+def _add(sizes: list[int], size: int, device: int, settings: Settings, free: Sequence[int]) -> None:
     """Count a tensor; in row mode the matrices of all layers are spread over the devices."""
     if settings.split != "row" or device == len(free):
         sizes[device] += size

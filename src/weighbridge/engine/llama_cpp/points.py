@@ -54,9 +54,7 @@ def _joined(answers: Sequence[Spending], shape: tuple[int, ...]) -> Spending:
 
 def _device(devices: Sequence[DeviceSpending], shape: tuple[int, ...]) -> DeviceSpending:
     names = list(dict.fromkeys(term.name for device in devices for term in device.resident))
-    found = [
-        _term([_of(device.resident, name) for device in devices], shape) for name in names
-    ]
+    found = [_term([_of(device.resident, name) for device in devices], shape) for name in names]
     return replace(devices[0], resident=tuple(found))
 
 

@@ -129,9 +129,7 @@ def _mamba(
     before = _read(g, states, (layer.kernel - 1) * layer.channels, run.sequences)
     joint = matmul(g, "xz", 2 * inner, g.view(x, x.shape[0], tokens))
     z = g.view(joint, inner, tokens, strided=True)
-    mixed = _convolved(
-        g, run, layer, g.view(joint, inner, tokens, strided=True), before, states
-    )
+    mixed = _convolved(g, run, layer, g.view(joint, inner, tokens, strided=True), before, states)
     small = matmul(g, "x_db", layer.rank + 2 * layer.state_size, mixed)
     dt = g.view(small, layer.rank, tokens, strided=True)
     b, c = g.view(small, 1, strided=True), g.view(small, 2, strided=True)
@@ -221,6 +219,8 @@ def _other(
     tokens = run.tokens
     state = _read(g, states, layer.state, run.sequences)
     parts = [matmul(g, "recurrent_input", layer.inner, x) for _ in range(4)]
-    result = g.op("recurrence", (layer.inner * tokens + layer.state * run.sequences,), *parts, state)
+    result = g.op(
+        "recurrence", (layer.inner * tokens + layer.state * run.sequences,), *parts, state
+    )
     g.store("states", states.device, g.view(result, layer.state, strided=True))
     return matmul(g, "recurrent_out", hidden, g.view(result, layer.inner, tokens))

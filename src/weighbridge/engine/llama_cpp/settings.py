@@ -23,6 +23,7 @@ SLOTS = 4
 EVERY_LAYER = 10**6
 MARGIN_MIB = 1024
 SERVER = "llama-server"
+OLLAMA = "ollama"
 CACHE_TYPES = ("fp32", "fp16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 
 
@@ -123,7 +124,7 @@ def settle(
     key, value = _cache_types(deployment, flash)
     context, free = _context(deployment, model, slots, unified, tokens, concurrency)
     layers, free_layers = _layers(own, version)
-    fits = own.get("fit", "on") == "on" and version >= versions.FIT
+    fits = (own.get("fit") or "on") == "on" and (version >= versions.FIT or program == OLLAMA)
     patterns = read_patterns(own.get("override_tensor"))
     cpu_moe = EVERY_LAYER if own.get("cpu_moe") else own.get("n_cpu_moe") or 0
     drafted = own.get("draft_max") or 0

@@ -66,9 +66,7 @@ class Shape(NamedTuple):
     residual_first: bool = False
 
 
-def build(
-    shape: Shape, run: Pass, host: int, *, copies: int = 1, offload: bool = False
-) -> Graph:
+def build(shape: Shape, run: Pass, host: int, *, copies: int = 1, offload: bool = False) -> Graph:
     """The graph of one pass."""
     g = Graph(host, copies=copies, offload=offload and run.tokens >= OFFLOADED)
     tokens, hidden = run.tokens, shape.hidden
@@ -123,7 +121,9 @@ def _caches(g: Graph, shape: Shape, run: Pass) -> dict[int | None, CacheInputs]:
     for window, cells in shape.cells.items():
         kept = [m for m in attending if _window(m) == window] or attending
         latent = isinstance(kept[0], Latent)
-        values = max(m.kv_count * m.v_dim for m in kept if isinstance(m, Heads)) if not latent else 0
+        values = (
+            max(m.kv_count * m.v_dim for m in kept if isinstance(m, Heads)) if not latent else 0
+        )
         key = kept[0].k_dim if isinstance(kept[0], Heads) else 0
         found[window] = cache_inputs(g, run, cells, values=values, key_dim=key, latent=latent)
     return found
