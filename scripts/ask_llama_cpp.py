@@ -96,7 +96,7 @@ def settings_for(asked: dict[str, Any], model: Model) -> Settings:
     return found._replace(outputs=asked.get("outputs", 0))
 
 
-def compare(answer: Answer, buffers: Buffers, asked: dict[str, Any]) -> Iterator[Line]:
+def compare(answer: Answer, buffers: Buffers) -> Iterator[Line]:
     """Every buffer line beside ours."""
     host = buffers.placement.host
     for what, pattern in KEPT.items():
@@ -118,7 +118,7 @@ def ask(
         return None
     gpus = [DEVICE] if asked.get("n_gpu_layers") else []
     buffers = allocate(described, settings_for(asked, described.model), gpus)
-    return list(compare(answer, buffers, asked))
+    return list(compare(answer, buffers))
 
 
 def ask_all(oracle: LlamaCpp, row: Row, folder: Path) -> Result:

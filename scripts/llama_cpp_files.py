@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
     model: str
     architecture: str
-    extra: Callable[[Model], Metadata] = lambda model: {}
+    extra: Callable[[Model], Metadata] = lambda _: {}
     names: tuple[tuple[str, str], ...] = ()
 
 
@@ -98,7 +98,7 @@ def _next(model: Model) -> Metadata:
     return {**_state_space(model), "full_attention_interval": 4}
 
 
-def _scout(model: Model) -> Metadata:
+def _scout(_: Model) -> Metadata:
     return {
         "interleave_moe_layer_step": 1,
         "attention.chunk_size": 8192,
@@ -119,6 +119,7 @@ def _short(model: Model) -> Metadata:
     return {**_per_layer_heads(model), "shortconv.l_cache": 3}
 
 
+RECURRENT = frozenset(("ssm_dt", "ssm_a", "ssm_d", "ssm_conv1d", "ssm_norm", "ssm_in", "shortconv"))
 POST = (("post_attention_layernorm", "post_attention_norm"),)
 ROWS: tuple[Row, ...] = (
     Row("llama-3.1-8b", "llama"),
@@ -202,14 +203,14 @@ def _parts(layer: Layer) -> tuple[Any, ...]:
 def tensors_of(row: Row, model: Model) -> Iterator[tuple[str, tuple[Shape, str]]]:
     """Every tensor with its dimensions, fastest first."""
     for each in model.outer:
-        yield from _named(row, model, each, "")
+        yield from _named(row, each, "")
     for index, layer in enumerate(model.layers):
         for each in layer.parameters:
-            yield from _named(row, model, each, f"blk.{index}.", layer)
+            yield from _named(row, each, f"blk.{index}.", layer)
 
 
 def _named(
-    row: Row, model: Model, each: Parameter, prefix: str, layer: Layer | None = None
+    row: Row, each: Parameter, prefix: str, layer: Layer | None = None
 ) -> Iterator[tuple[str, tuple[Shape, str]]]:
     import re
 
@@ -255,16 +256,15 @@ def _shapes(row: Row, name: str, each: Parameter, layer: Layer | None) -> list[t
             ("attn_k_b.weight", [mixer.nope, mixer.latent, mixer.heads]),
             ("attn_v_b.weight", [mixer.latent, mixer.v_dim, mixer.heads]),
         ]
-    if recurrent is not None and stem.split(".")[0] in {"ssm_dt", "ssm_a", "ssm_d", "ssm_conv1d",
-                                                        "ssm_norm", "ssm_in", "shortconv"}:  # fmt: skip
-        return _recurrent(row, stem, ending, shape, recurrent, each)
+    if recurrent is not None and stem.split(".")[0] in RECURRENT:
+        return _recurrent(stem, ending, shape, recurrent, each)
     if stem == "ffn_gate_inp_shexp":
         return [(name, [shape[0]])]
     return [(name, shape)]
 
 
-def _recurrent(
-    row: Row, stem: str, ending: str, shape: Shape, layer: Any, each: Parameter
+def _recurrent(  # noqa: PLR0911
+    stem: str, ending: str, shape: Shape, layer: Any, each: Parameter
 ) -> list[tuple[str, Shape]]:
     if stem in {"ssm_conv1d", "shortconv.conv"}:
         return [(f"{stem}.{ending}", [shape[0], shape[-1]] if len(shape) > 1 else shape)]

@@ -1,9 +1,10 @@
 """The real llama.cpp, asked what it would allocate, without a weight being read.
 
-Through the Python package ``llama-cpp-python`` (``requirements/oracle.txt``): a model is loaded with
-``no_alloc`` from a GGUF file that is a header and a hole, a context is made, and the log lines that
-state buffers are read. Where the library was built with RPC (``CMAKE_ARGS=-DGGML_RPC=ON``), a server
-of the same library stands in for a GPU, so that the split between device and host is seen as well.
+Through the Python package ``llama-cpp-python`` (``requirements/oracle.txt``): a model is loaded
+with ``no_alloc`` from a GGUF file that is a header and a hole, a context is made, and the log
+lines that state buffers are read. Where the library was built with RPC
+(``CMAKE_ARGS=-DGGML_RPC=ON``), a server of the same library stands in for a GPU, so that the split
+between device and host is seen as well.
 
 Traps: the C API keeps every token of sliding layers unless told otherwise (``swa_full``), and with
 ``no_alloc`` it prints model buffers of 0.
@@ -50,7 +51,7 @@ class LlamaCpp:
         for _ in range(devices):
             self._add_device()
 
-    def _hear(self, level: int, text: bytes, _: Any) -> None:
+    def _hear(self, _level: int, text: bytes, _data: Any) -> None:
         self.said.append(text.decode("utf-8", "replace"))
 
     def _add_device(self) -> None:

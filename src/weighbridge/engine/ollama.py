@@ -41,7 +41,7 @@ BUILDS: tuple[tuple[Version, Version], ...] = (
 
 def default_context(model: Model, version: Version) -> int:
     """``num_ctx`` where none is set, no more than the model's positions."""
-    taken = _since(CONTEXTS, version)
+    taken: int = _since(CONTEXTS, version)
     return taken if model.max_positions is None else min(taken, model.max_positions)
 
 

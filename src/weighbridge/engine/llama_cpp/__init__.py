@@ -34,7 +34,7 @@ def stated_context(deployment: Deployment) -> int | None:
     return settings.stated_context(deployment)
 
 
-def default_context(model: Model, version: versions.Version) -> int | None:
+def default_context(model: Model, _: versions.Version) -> int | None:
     """All that the model was trained with (``-c 0``), which ``--fit`` may shorten."""
     return model.max_positions
 
@@ -65,17 +65,17 @@ def _spend(question: Question) -> Spending:
     bounded = bool(question.cards)
     return Spending(
         devices=tuple(
-            _device(described, chosen, buffers, gpus, question.cards, device)
+            _device(described, chosen, buffers, question.cards, device)
             for device in range(len(gpus))
         ),
         cache=_facts(chosen, buffers),
         storage=described.weights.storage,
         notes=(*chosen.notes, *_notes(question, before, chosen, buffers)),
         settings=_shown(question, described, chosen, buffers),
-        capacity=_capacity(question, chosen) if bounded else None,
+        capacity=_capacity(question, before, chosen) if bounded else None,
         log=log_lines(chosen, gpus, buffers),
         refusal=advice.refusal(described, chosen, gpus, buffers) if bounded else None,
-        host=_device(described, chosen, buffers, gpus, question.cards, buffers.placement.host),
+        host=_device(described, chosen, buffers, question.cards, buffers.placement.host),
     )
 
 
@@ -97,11 +97,10 @@ def _device(
     described: Described,
     chosen: Settings,
     buffers: Buffers,
-    gpus: Sequence[Gpu],
     cards: Sequence[Card],
     device: int,
 ) -> DeviceSpending:
-    always = ledger.terms(described, chosen, buffers, gpus, cards, device)
+    always = ledger.terms(described, chosen, buffers, cards, device)
     return DeviceSpending(device, always, {"load": (), "prefill": (), "decode": ()})
 
 
@@ -128,9 +127,14 @@ def _name(name: str) -> str:
     return {"fp32": "f32", "fp16": "f16"}.get(name, name)
 
 
-def _capacity(question: Question, chosen: Settings) -> Capacity:
-    """Tokens are n_ctx; sequences of the settled length are no more than the slots."""
+def _capacity(question: Question, before: Settings, chosen: Settings) -> Capacity:
+    """Tokens are n_ctx; sequences of the settled length are no more than the slots.
+
+    Where ``--fit`` shortened a context that nobody asked for, a sequence is as long as it left it.
+    """
     length = max(question.tokens.cached, 1)
+    if before.total_cells != chosen.total_cells and length >= (question.model.max_positions or 0):
+        length = chosen.cells
     if chosen.unified:
         sequences = min(float(chosen.slots), chosen.total_cells / length)
     else:

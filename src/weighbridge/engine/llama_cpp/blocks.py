@@ -78,7 +78,7 @@ def names_of(parameters: tuple[Parameter, ...]) -> str:
     return " ".join(parameter.name for parameter in parameters)
 
 
-def heads_of(layer: Layer, family: str, *, softcapped: bool) -> Heads:
+def heads_of(layer: Layer, *, softcapped: bool) -> Heads:
     """The heads of a layer of grouped attention."""
     mixer = layer.mixer
     names = names_of(mixer.parameters)

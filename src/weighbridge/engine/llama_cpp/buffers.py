@@ -155,7 +155,7 @@ def _replay(
             quirks.positions,
             quirks.temperature,
             quirks.residual_first,
-        ),  # fmt: skip
+        ),
         pass_of(described, settings, halves=like_cuda),
         host,
         copies=copies,

@@ -97,17 +97,17 @@ def shape_of(layer: Layer, model: Model) -> LayerShape:
     elif isinstance(feed, MixtureOfExperts):
         shape = experts_of(feed, model.family)
     parts = layer.mixer.parts if isinstance(layer.mixer, Parallel) else (layer.mixer,)
-    mixers = (_mixing(layer, part, model.family, quirks) for part in parts)
+    mixers = (_mixing(layer, part, quirks) for part in parts)
     return LayerShape(tuple(each for each in mixers if each is not None), shape)
 
 
-def _mixing(layer: Layer, mixer: Mixer, family: str, quirks: Quirks) -> Mixing | None:
+def _mixing(layer: Layer, mixer: Mixer, quirks: Quirks) -> Mixing | None:
     if isinstance(mixer, LatentAttention):
         return latent_of(mixer)
     if isinstance(mixer, Recurrent):
         return recurrence_of(mixer)
     if isinstance(mixer, GroupedHeads):
-        found = heads_of(layer._replace(mixer=mixer), family, softcapped=quirks.softcaps)
+        found = heads_of(layer._replace(mixer=mixer), softcapped=quirks.softcaps)
         if quirks.temperature:
             return found._replace(
                 rotary=found.chunked, late_norm=found.chunked, tempered=not found.chunked

@@ -1,4 +1,4 @@
-"""``--fit``: what llama-server changes by itself until a model fits, and the searches behind advice.
+"""``--fit``: what llama-server changes by itself until a model fits, and searches for advice.
 
 The order of common/fit.cpp (llama 0.5.0-dev): a shorter context by linear interpolation, not below
 4,096; then fewer layers on GPUs; of a mixture of experts, first the experts of layers in host

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from weighbridge.engine.llama_cpp.buffers import Buffers, Described, Gpu
+from weighbridge.engine.llama_cpp.buffers import Buffers, Described
 from weighbridge.engine.llama_cpp.describe import EXACT_GRAPHS
 from weighbridge.engine.llama_cpp.log import CPU_TYPE
 from weighbridge.engine.llama_cpp.recurrent import Recurrence
@@ -30,7 +30,6 @@ def terms(
     described: Described,
     settings: Settings,
     buffers: Buffers,
-    gpus: Sequence[Gpu],
     cards: Sequence[Card],
     device: int,
 ) -> tuple[Term, ...]:
@@ -61,7 +60,7 @@ def terms(
             "one process on the device, outside every buffer",
             {"typical": context.typical},
             context.source,
-        )  # fmt: skip
+        )
     )
     return tuple(found)
 
