@@ -214,7 +214,8 @@ def _log_section() -> list[str]:
         f"{sum(line.error == 0 for line in kept)} of {len(kept)} caches and states agree to the "
         f"printed digits, and {close} of {len(compute)} compute buffers are within 5 % where the "
         f"log says how layers were placed ({loose} of {len(other)} where it does not: "
-        "overrides of tensors were in force, which ends the pipeline of several GPUs). Those that differ:",
+        "overrides of tensors were in force, which ends the pipeline of "
+        "several GPUs). Those that differ:",
         "",
         table(["log", "build", "buffer", "printed MiB", "predicted MiB", "error"], rows),
     ]
