@@ -17,6 +17,7 @@ from weighbridge.engine import (
     default_context,
     parse_engine,
     spend,
+    stated_context,
 )
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.machine import Machine, parse_machine
@@ -188,10 +189,10 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
     machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
     model = load_model(request.model) if model is None else model
     tokens = settle_tokens(
-        request,
+        _with_context(request, stated_context(engine, request.deployment)),
         model.max_positions,
         generates=model.generates,
-        default=default_context(engine, model, request.deployment),
+        default=default_context(engine, model),
     )
     question = Question(
         model,
@@ -221,6 +222,13 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         log=spending.log,
         host=None if spending.host is None else _host(spending.host),
     )
+
+
+def _with_context(request: Request, stated: int | None) -> Request:
+    """The request with the context that the engine's own options say."""
+    if stated is None:
+        return request
+    return request._replace(deployment=request.deployment._replace(max_model_len=stated))
 
 
 def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spending) -> Speed | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from weighbridge.planner import DevicePlan, Plan
-from weighbridge.show.labels import BASES
+from weighbridge.show.labels import BASES, label
 from weighbridge.show.width import clean
 from weighbridge.units import (
     GIB,
@@ -59,6 +60,7 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
         ("engine", _engine(plan)),
         ("work", _work(plan)),
         ("KV cache", _cache(plan)),
+        ("host", _host(plan)),
         ("room", _room(plan)),
         ("speed", _speed(plan)),
     ]
@@ -118,6 +120,8 @@ def logged(plan: Plan) -> tuple[str, list[str]]:
 def _engine(plan: Plan) -> str:
     parts = [str(plan.engine).replace("==", " ")]
     asked = plan.request.deployment
+    if "n_gpu_layers" in plan.settings:
+        return " · ".join((*parts, *_llama_settings(plan.settings)))
     if "max_num_seqs" in plan.settings:
         return " · ".join([*parts, *_scheduler(plan)])
     attention = plan.settings.get("attn_implementation", asked.attn_implementation)
@@ -144,6 +148,24 @@ def _scheduler(plan: Plan) -> list[str]:
         if decided.get(name, "1") != "1":
             parts.append(f"{what} parallel over {decided[name]}")
     return [*parts, f"cache in {plan.cache.dtype}"]
+
+
+def _llama_settings(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """What llama.cpp was started with, in its own flags' terms."""
+    return (
+        f"{settings['n_gpu_layers']} layers on GPU",
+        f"{int(settings['ctx_size']):,} cells for {settings['parallel']}",
+        f"flash attention {settings['flash_attn']}",
+        f"cache in {settings['kv_cache_dtype']}",
+    )
+
+
+def _host(plan: Plan) -> str:
+    """What lies in host memory, where the engine plans it."""
+    if plan.host is None:
+        return ""
+    parts = [f"{label(t.name)} {format_bytes(t.bytes)}" for t in plan.host.terms if t.bytes]
+    return f"{format_bytes(plan.host.total)} of host memory: " + ", ".join(parts)
 
 
 def _work(plan: Plan) -> str:
@@ -228,9 +250,6 @@ def further_totals(plan: Plan, device: DevicePlan) -> list[str]:
     if len(plan.devices) > 1:
         bounds = _bounds(plan.low, plan.high)
         lines.append(f"over all {len(plan.devices)} devices: {format_bytes(plan.total)}{bounds}")
-    if plan.host is not None:
-        bounds = _bounds(plan.host.low, plan.host.high)
-        lines.append(f"in host memory: {format_bytes(plan.host.total)}{bounds}")
     return lines
 
 
