@@ -33,6 +33,7 @@ from weighbridge.speed.work import Cached
 
 TRUTH = ROOT / "tests" / "truth"
 SERVING = TRUTH / "speed_serving.csv.gz"
+HELD_OUT = TRUTH / "speed_held_out.csv.gz"
 SINGLE = TRUTH / "speed_single.csv.gz"
 
 

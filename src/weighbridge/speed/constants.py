@@ -21,19 +21,23 @@ class Constants(NamedTuple):
     """Constants of one engine; times in seconds, the others are factors.
 
     ``gemm``, ``expert`` and ``cache`` multiply the bandwidth that kernels reach; ``narrow`` the
-    bandwidth of weights that are dequantized. ``*_rate`` multiply the arithmetic that large
+    bandwidth of weights that are dequantized. Kernels for one vector cannot keep enough reads in
+    flight for the fastest memory: ``ceiling`` bytes/s come on top as if in series. ``*_rate`` multiply the arithmetic that large
     matrices reach, for experts with ``half_rows`` tokens each at half of it. ``plain_kernel`` and
     so on multiply the kernels' own fixed times; ``layer`` to ``recurrence`` are small kernels,
     ``hopper`` times slower there; ``row`` and ``routed_row`` are per sequence (and mixture).
     ``reduce`` is the latency of an all-reduce over a direct link, ``reduce_host`` over PCIe,
     ``link`` the part of the link that it reaches. ``prefill_layer`` are launches of a pass without
-    graphs; ``interference`` multiplies what prompts of others cost a step.
+    graphs; ``interference`` multiplies what prompts of others cost a step. A first token takes
+    ``request`` beside its prompt, ``wait`` steps of the others (scheduling, streaming in bunches),
+    and ``burst`` of each other prompt where all begin at once.
     """
 
     gemm: float = 1.0
     narrow: float = 1.0
     expert: float = 1.0
     cache: float = 0.85
+    ceiling: float = 1e15
     decode_rate: float = 0.85
     expert_decode_rate: float = 0.6
     prefill_rate: float = 1.0
@@ -62,6 +66,7 @@ class Constants(NamedTuple):
     interference: float = 0.95
     request: float = 15e-3
     burst: float = 0.05
+    wait: float = 1.0
 
 
 class Fitted(NamedTuple):

@@ -30,6 +30,8 @@ REACHED = {
 }  # fmt: skip
 USUAL = 0.6
 PCIE_USED = 0.85
+# Operations per byte of a card whose arithmetic is not stated: about that of an Apple M3 Max GPU.
+UNKNOWN_RIDGE = 35.0
 
 
 class Rates(NamedTuple):
@@ -51,9 +53,9 @@ class Rates(NamedTuple):
 def rates_of(card: Card, linear: str, expert: str, bandwidth: float | None = None) -> Rates | None:
     """The rates for kernels of these types; None where the card's are not known."""
     memory = bandwidth or card.bandwidth
-    plain = arithmetic_rate(card, "bf16")
-    if not memory or not plain:
+    if not memory:
         return None
+    plain = arithmetic_rate(card, "bf16") or UNKNOWN_RIDGE * memory
     generation = generation_of(card)
     stated = arithmetic_rate(card, linear) or plain
     link = (card.link_bandwidth or 0) / 2 or (card.pcie_bandwidth or 32e9) * PCIE_USED

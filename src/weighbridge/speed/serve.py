@@ -105,7 +105,7 @@ def timed(
     prefill = _away(split, prompt, offloaded, passes)
     alone = cost.constants.request + prefill.seconds
     busy: Any = load.sequences > 1
-    first = alone + where(busy, 0.5 * decode.seconds, 0.0)
+    first = alone + where(busy, cost.constants.wait * decode.seconds, 0.0)
     queue = prefill.seconds * maximum(load.sequences / replicas - 1, 0.0)
     return Pace(
         decode, prefill, alone, first, first + cost.constants.burst * queue, step, prompt

@@ -99,10 +99,9 @@ def _weights(work: Work, cost: Cost) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     part = touched(work.experts, work.top_k, work.routed)
     few: Any = work.kernels.quantized > 0
     reached = where(few, kernels.quantized.efficiency, kernels.plain.efficiency)
-    dense = work.dense_bytes / (c.gemm * narrow * reached * rates.bandwidth)
-    expert = work.expert_bytes * part / (
-        c.expert * narrow * kernels.mixture.efficiency * rates.bandwidth
-    )
+    dense = work.dense_bytes * (1 / (c.gemm * narrow * reached * rates.bandwidth) + 1 / c.ceiling)
+    visited = c.expert * narrow * kernels.mixture.efficiency * rates.bandwidth
+    expert = work.expert_bytes * part * (1 / visited + 1 / c.ceiling)
     return (dense, expert), (
         work.dense_operations / (c.decode_rate * rates.dense),
         work.expert_operations / (c.expert_decode_rate * rates.expert),
