@@ -237,7 +237,7 @@ def engine_entry(rows: Rows, values: dict[str, Any], out: Any, engine: int) -> d
     return {
         "rows": len(good.table),
         "source": f"tests/truth/{SERVING.name}: {', '.join(families)} on {', '.join(cards)}",
-        "bounds": bounds_of(rows, *out, engine),
+        "bounds": bounds_of(rows, out[0], out[1], engine),
         "constants": constants,
     }
 

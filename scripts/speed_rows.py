@@ -2,8 +2,8 @@
 
 ``tests/truth/speed_serving.csv`` holds the cleaned rows of aiconfigurator's ``silicon_sample.csv``
 (Apache-2.0), ``tests/truth/speed_single.csv`` those of single streams. What the launch scripts of
-the benchmark (InferenceX) say of the runs and the rows do not is in the columns: cache type, drafted
-tokens, the layout that really ran, mean lengths (its requests are 0.8 to 1 times the nominal ones).
+the benchmark (InferenceX) say of the runs and the rows do not is in the columns: cache type,
+drafted tokens, the layout that really ran, mean lengths (its requests are 0.8 to 1 times the nominal ones).
 """
 
 from __future__ import annotations

@@ -24,14 +24,14 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
 
         from weighbridge.errors import RequestError
         from weighbridge.request import make_request
-        from weighbridge.speed.ask import missing, platform_of, settle
+        from weighbridge.speed.ask import missing, settle
         from weighbridge.speed.calibration import calibrate, calibration_to_dict
-        from weighbridge.speed.constants import constants_of
+        from weighbridge.speed.constants import constants_of, platform_of
         from weighbridge.speed.measured import read_runs
 
         runs = read_runs(options.runs)
         subject = settle(make_request(options.model, request_options(options, arguments)))
-        base = constants_of(subject.engine, platform_of(subject.card))
+        base = constants_of(subject.engine, platform_of(subject.card.vendor))
         if base is None:
             raise RequestError(f"{subject.engine} cannot be calibrated: {missing(subject)}")
         found = calibrate(subject, base, runs, basename(options.runs))
@@ -47,9 +47,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
             return 0
         for name, factor in found.factors.items():
             print(f"{name:<18} × {factor:.3f}")
-        print(
-            f"{found.runs} runs; median error {found.before:.1%} before, {found.after:.1%} after"
-        )
+        print(f"{found.runs} runs; median error {found.before:.1%} before, {found.after:.1%} after")
         if options.out:
             print(f"written: {options.out}; use it with weigh speed … --calibration {options.out}")
         return 0

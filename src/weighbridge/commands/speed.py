@@ -92,9 +92,7 @@ def _history(options: argparse.Namespace) -> int:
         ]
         print_json({"schema": 1, "history": rows})
         return 0
-    lines = [
-        (s.what, f"{p.year}", f"{p.value:,.4g}", p.name) for s in series for p in s.best
-    ]
+    lines = [(s.what, f"{p.year}", f"{p.value:,.4g}", p.name) for s in series for p in s.best]
     print(table(("", "year", "largest", "of"), lines, "llrl"))
     print("\n".join(f"{s.what}: × {s.growth:.2f} a year" for s in series))
     return 0

@@ -56,7 +56,9 @@ def plot_speed(found: Answer, path: Path) -> None:
     _curve(batch, "sequences at once", counts, [_token(found, sequences=n) for n in counts])
     lengths = [512 * 2**n for n in range(9)]
     _curve(context, "tokens of the prompt", lengths, [_token(found, input=n) for n in lengths])
-    figure.suptitle(f"{found.subject.model.id} on {found.subject.card.name}, {found.subject.engine}")
+    figure.suptitle(
+        f"{found.subject.model.id} on {found.subject.card.name}, {found.subject.engine}"
+    )
     _save(figure, path)
 
 

@@ -42,7 +42,9 @@ def speed_to_text(found: Answer) -> str:
         _why(found),
     ]
     lines += [f"assumed: {note}" for note in found.notes]
-    lines.append(f"constants fitted on {found.fitted.rows:,} runs; bounds hold 90 % of left-out ones")
+    lines.append(
+        f"constants fitted on {found.fitted.rows:,} runs; bounds hold 90 % of left-out ones"
+    )
     return "\n".join(lines)
 
 

@@ -20,7 +20,7 @@ from weighbridge.memory.cache import Streams, own_streams
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.request import Deployment, Request, Tokens, settle_tokens
-from weighbridge.speed.constants import Constants, Fitted, constants_of
+from weighbridge.speed.constants import Constants, Fitted, constants_of, platform_of
 from weighbridge.speed.kernels import kernels_of
 from weighbridge.speed.rates import arithmetic_rate, rates_of
 from weighbridge.speed.serve import Load, Pace, Setting, pace_of
@@ -28,11 +28,11 @@ from weighbridge.speed.shape import shape_of
 from weighbridge.speed.speculative import measured_tokens
 from weighbridge.speed.step import Cost, Split
 
-PLATFORMS = {"NVIDIA": "cuda", "Apple": "metal", "AMD": "rocm"}
 # Prompt tokens in one pass where no option says it: vLLM config/scheduler.py for servers with much
 # memory, SGLang server_args.py, TensorRT-LLM llm_args.py (max_num_tokens), llama.cpp's n_ubatch.
 CHUNKS = {"vllm": 8192, "sglang": 8192, "tensorrt-llm": 8192, "llama.cpp": 512, "ollama": 512}
 TIED = {"llama.cpp", "ollama"}
+USUAL_INPUT, USUAL_OUTPUT = 1024, 256
 
 
 class Subject(NamedTuple):
@@ -72,6 +72,12 @@ class Answer(NamedTuple):
         """Operations for each byte that a decode step moves."""
         return intensity_of(self.pace.step)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON prints it."""
+        from weighbridge.speed.result import speed_to_dict
+
+        return speed_to_dict(self)
+
     @property
     def prompt_intensity(self) -> float:
         """The same of a prompt."""
@@ -107,8 +113,15 @@ def ask(
 def settle(request: Request, drafts: int = 0, model: Model | None = None) -> Subject:
     """Cards, layout, formats and lengths of a request."""
     deployment, workload = request.deployment, request.workload
+    usual: tuple[str, ...] = ()
     if deployment.on is None:
         raise RequestError("no card was named, and speed is a card's; add --on CARD")
+    if workload.input_tokens is None and workload.output_tokens is None:
+        request = _usual_lengths(request)
+        usual = (
+            f"{request.workload.input_tokens:,} tokens in and {request.workload.output_tokens:,} "
+            "out assumed; set them with --input-tokens and --output-tokens",
+        )
     machine = parse_machine(deployment.on)
     model = load_model(request.model) if model is None else model
     if not model.generates:
@@ -129,8 +142,18 @@ def settle(request: Request, drafts: int = 0, model: Model | None = None) -> Sub
         workload.concurrency,
         deployment.max_num_batched_tokens or CHUNKS.get(engine, 8192),
         drafts,
-        notes=(*tokens.notes, *machine.notes, *settled.notes),
+        notes=(*usual, *tokens.notes, *machine.notes, *settled.notes),
     )
+
+
+def _usual_lengths(request: Request) -> Request:
+    """A chat's lengths where none are named, cut to the context if one is."""
+    context = request.deployment.max_model_len or USUAL_INPUT + USUAL_OUTPUT
+    output = min(USUAL_OUTPUT, max(context // 2, 1))
+    workload = request.workload._replace(
+        input_tokens=max(min(USUAL_INPUT, context - output), 1), output_tokens=output
+    )
+    return request._replace(workload=workload)
 
 
 def _layers_split(deployment: Deployment, engine: str, cards: int) -> Deployment:
@@ -156,19 +179,14 @@ def _element(dtype: str, model: Model) -> float:
 
 def missing(subject: Subject) -> str:
     """Why a subject has no answer."""
-    if constants_of(subject.engine, platform_of(subject.card)) is None:
+    if constants_of(subject.engine, platform_of(subject.card.vendor)) is None:
         return "no measured run of this engine is among the rows that constants were fitted on"
     return "the card's memory bandwidth is not in the table"
 
 
-def platform_of(card: Card) -> str:
-    """What llama.cpp runs on there."""
-    return PLATFORMS.get(card.vendor, "other")
-
-
 def answer(subject: Subject, fitted: Fitted | None = None) -> Answer | None:
     """The pace of a subject; None where the engine has no constants or the card no bandwidth."""
-    fitted = fitted or constants_of(subject.engine, platform_of(subject.card))
+    fitted = fitted or constants_of(subject.engine, platform_of(subject.card.vendor))
     if fitted is None:
         return None
     made = setting_of(subject, fitted.constants)
@@ -176,8 +194,12 @@ def answer(subject: Subject, fitted: Fitted | None = None) -> Answer | None:
         return None
     stated = arithmetic_rate(subject.card, made.cost.kernels.linear)
     ridge = (stated or made.cost.rates.stated) / made.cost.rates.bandwidth
-    notes = () if stated else (
-        f"arithmetic of {subject.card.name} is not in the table: 35 operations per byte assumed",
+    notes = (
+        ()
+        if stated
+        else (
+            f"arithmetic of {subject.card.name} is not in the table; 35 operations per byte assumed",
+        )
     )
     return Answer(subject, made, pace_of(made), fitted, ridge, (*subject.notes, *notes))
 
@@ -194,7 +216,7 @@ def setting_of(subject: Subject, constants: Constants) -> Setting | None:
     load = Load(
         subject.sequences,
         max(subject.tokens.prompt, 1),
-        max(subject.tokens.cached - subject.tokens.prompt, 1),
+        max(subject.tokens.output, 1),
         subject.chunk,
         subject.drafts,
         measured_tokens(subject.drafts),

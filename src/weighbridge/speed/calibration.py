@@ -88,9 +88,7 @@ def _errors(subject: Subject, fitted: Fitted, runs: Sequence[Run]) -> list[float
 
 
 def _of_run(subject: Subject, run: Run) -> Subject:
-    tokens = subject.tokens._replace(
-        prompt=max(run.input, 1), cached=max(run.input, 1) + max(run.output, 1)
-    )
+    tokens = subject.tokens._replace(prompt=max(run.input, 1), output=max(run.output, 1))
     return subject._replace(sequences=run.sequences, tokens=tokens)
 
 

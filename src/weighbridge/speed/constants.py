@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 _FILE = join(dirname(__file__), "constants.json")
 KIN = {"ollama": "llama.cpp"}
-SERVERS = ("vllm", "sglang", "tensorrt-llm")
+PLATFORMS = {"NVIDIA": "cuda", "Apple": "metal", "AMD": "rocm"}
 
 
 class Constants(NamedTuple):
@@ -22,8 +22,8 @@ class Constants(NamedTuple):
 
     ``gemm``, ``expert`` and ``cache`` multiply the bandwidth that kernels reach; ``narrow`` the
     bandwidth of weights that are dequantized. Kernels for one vector cannot keep enough reads in
-    flight for the fastest memory: ``ceiling`` bytes/s come on top as if in series. ``*_rate`` multiply the arithmetic that large
-    matrices reach, for experts with ``half_rows`` tokens each at half of it. ``plain_kernel`` and
+    flight for the fastest memory: ``ceiling`` bytes/s come on top as if in series. ``*_rate``
+    multiply the arithmetic that large matrices reach, for experts with ``half_rows`` tokens each at half of it. ``plain_kernel`` and
     so on multiply the kernels' own fixed times; ``layer`` to ``recurrence`` are small kernels,
     ``hopper`` times slower there; ``row`` and ``routed_row`` are per sequence (and mixture).
     ``reduce`` is the latency of an all-reduce over a direct link, ``reduce_host`` over PCIe,
@@ -83,6 +83,11 @@ class Fitted(NamedTuple):
     high: float
     first_low: float
     first_high: float
+
+
+def platform_of(vendor: str) -> str:
+    """What engines of one stream run on there."""
+    return PLATFORMS.get(vendor, "other")
 
 
 @cache

@@ -30,9 +30,7 @@ class Series(NamedTuple):
 def history() -> tuple[Series, Series, Series]:
     """Bandwidth in 10⁹ bytes/s, 16-bit arithmetic in 10¹²/s, parameters in 10⁹."""
     cards = [card for card in list_cards() if card.launch_year]
-    bandwidth = [
-        Point(c.launch_year or 0, c.bandwidth / GB, c.id) for c in cards if c.bandwidth
-    ]
+    bandwidth = [Point(c.launch_year or 0, c.bandwidth / GB, c.id) for c in cards if c.bandwidth]
     rates = [
         Point(c.launch_year or 0, rate / TB, c.id)
         for c in cards
@@ -48,9 +46,9 @@ def history() -> tuple[Series, Series, Series]:
 def _models() -> list[Point]:
     found = []
     for row in rows():
-        released, size = row.get("released"), row.get("published")
-        if isinstance(released, str) and isinstance(size, int) and released[:4].isdecimal():
-            found.append(Point(int(released[:4]), size / GB, row["id"]))
+        released, size = row.released, row.published
+        if size is not None and released[:4].isdecimal():
+            found.append(Point(int(released[:4]), size / GB, row.id))
     return found
 
 

@@ -71,9 +71,7 @@ def generation_of(card: Card) -> str:
     return GENERATIONS.get(card.architecture or "", "")
 
 
-def kernels_of(
-    engine: str, card: Card, storage: StorageFormat, cache_bytes: float
-) -> KernelSet:
+def kernels_of(engine: str, card: Card, storage: StorageFormat, cache_bytes: float) -> KernelSet:
     """The kernels that ``engine`` runs on ``card`` for weights in ``storage``.
 
     An engine without measured kernels gets free ones, and its own constants say the rest.

@@ -36,7 +36,7 @@ def read_runs(path: str) -> list[Run]:
     if not runs:
         raise RequestError(
             f"{path} holds no run that can be read; known are the JSON and CSV of llama-bench, the "
-            "JSON of vllm bench serve, AIPerf and GuideLLM, and lines with sequences, input_tokens, "
+            "JSON of vllm bench serve, AIPerf, GuideLLM, and lines with sequences, input_tokens, "
             "output_tokens, seconds_per_token"
         )
     if len(runs) > MOST_RUNS:

@@ -107,9 +107,7 @@ def timed(
     busy: Any = load.sequences > 1
     first = alone + where(busy, cost.constants.wait * decode.seconds, 0.0)
     queue = prefill.seconds * maximum(load.sequences / replicas - 1, 0.0)
-    return Pace(
-        decode, prefill, alone, first, first + cost.constants.burst * queue, step, prompt
-    )
+    return Pace(decode, prefill, alone, first, first + cost.constants.burst * queue, step, prompt)
 
 
 def interference(load: Load, cost: Cost, prompt: Work, replicas: Any = 1) -> Any:
@@ -117,8 +115,10 @@ def interference(load: Load, cost: Cost, prompt: Work, replicas: Any = 1) -> Any
 
     Launches are paid once for all prompts in a pass, arithmetic for each.
     """
-    own = part_of(load.sequences, replicas) if isinstance(replicas, int) else (
-        load.sequences / replicas
+    own = (
+        part_of(load.sequences, replicas)
+        if isinstance(replicas, int)
+        else (load.sequences / replicas)
     )
     arriving = own / load.output
     tokens = minimum(load.input * maximum(arriving, 1.0), load.chunk * 1.0)

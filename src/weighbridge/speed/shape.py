@@ -47,10 +47,10 @@ class Kernels(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One kind of layer: how often, the share of its cache and of its heads that a rank has."""
+    """One kind of layer: how many ``times``, and a rank's share of its cache and of its heads."""
 
     layer: Layer
-    count: int
+    times: int
     cache: float
     heads: float
 
@@ -77,6 +77,9 @@ class Shape(NamedTuple):
     parts: tuple[Part, ...]
 
 
+ALONE = Layout()
+
+
 class _Held:
     """Model and format, compared by identity: they are large, and made once."""
 
@@ -88,13 +91,11 @@ class _Held:
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, _Held)
-            and self.model is other.model
-            and self.storage is other.storage
+            isinstance(other, _Held) and self.model is other.model and self.storage is other.storage
         )
 
 
-def shape_of(model: Model, storage: StorageFormat, layout: Layout = Layout()) -> Shape:
+def shape_of(model: Model, storage: StorageFormat, layout: Layout = ALONE) -> Shape:
     """The model cut for one rank of ``layout``."""
     return _shape(_Held(model, storage), layout)
 

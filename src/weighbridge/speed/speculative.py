@@ -1,8 +1,8 @@
 """Speculative decoding: how many tokens a verified step yields.
 
 Accepted lengths measured by InferenceX (``golden_al_distribution``) for draft lengths of
-multi-token prediction and EAGLE-3; between them and for other acceptance rates, the geometric sum of
-Leviathan et al. (arXiv:2211.17192): (1 - a^(n+1)) / (1 - a).
+multi-token prediction and EAGLE-3; between them and for other acceptance rates, the geometric
+sum of Leviathan et al. (arXiv:2211.17192): (1 - a^(n+1)) / (1 - a).
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def scores(found: Answer) -> Iterator[Outcome]:
     """Eager attention: every score written, read for softmax, written and read again."""
     load, kind = found.setting.load, found.subject.model
     heads = sum(
-        part.count * part.heads * part.layer.mixer.score_heads for part in found.setting.shape.parts
+        part.times * part.heads * part.layer.mixer.score_heads for part in found.setting.shape.parts
     )
     traffic = 4 * 2 * heads * load.input * load.input
     here = _outcome("attention", "eager", found.setting, found, "", "")
@@ -237,5 +237,3 @@ LEVERS: tuple[Lever, ...] = (
     weight_formats, cache_formats, batches, sparsity, memories, scores, offloading, devices,
     speculation, chunks,
 )  # fmt: skip
-
-

@@ -22,6 +22,9 @@ class Cached(NamedTuple):
     streams: Streams = own_streams
 
 
+USUAL = Cached()
+
+
 class Work(NamedTuple):
     """One pass of ``rows`` tokens through a rank's layers; ``sequences`` give one logit each.
 
@@ -57,7 +60,7 @@ class Work(NamedTuple):
 
 
 def decode_work(
-    shape: Shape, sequences: Any, positions: Any, cached: Cached = Cached(), drafts: int = 0
+    shape: Shape, sequences: Any, positions: Any, cached: Cached = USUAL, drafts: int = 0
 ) -> Work:
     """A decode step of ``sequences`` over all replicas, each with ``positions`` cached.
 
@@ -66,18 +69,18 @@ def decode_work(
     """
     own = part_of(sequences, shape.layout.data * shape.layout.pipeline)
     seen = Pass(1, positions, True)
-    return _work(shape, own * (1 + drafts), own, seen, _read(shape, positions, cached), cached)
+    return _work(shape, own * (1 + drafts), own, seen, _read(shape, positions, cached))
 
 
 def prefill_work(
-    shape: Shape, sequences: Any, new: Any, positions: Any, cached: Cached = Cached()
+    shape: Shape, sequences: Any, new: Any, positions: Any, cached: Cached = USUAL
 ) -> Work:
     """A pass of ``new`` prompt tokens of each of ``sequences`` of one replica, up to ``positions``.
 
     Attention reads what was cached before once for the whole pass.
     """
     before = _read(shape, positions - new, cached) + _written(shape, cached) * (new - 1)
-    return _work(shape, sequences * new, sequences, Pass(new, positions), before, cached)
+    return _work(shape, sequences * new, sequences, Pass(new, positions), before)
 
 
 def part_of(sequences: Any, parts: int) -> Any:
@@ -103,17 +106,15 @@ def _read(shape: Shape, positions: Any, cached: Cached) -> Any:
 
 def _written(shape: Shape, cached: Cached) -> float:
     return sum(
-        part.count * part.cache * cached.element * cache_written(part.layer, cached.streams)
+        part.times * part.cache * cached.element * cache_written(part.layer, cached.streams)
         for part in shape.parts
     )
 
 
-def _work(
-    shape: Shape, rows: Any, sequences: Any, seen: Pass, cache: Any, cached: Cached
-) -> Work:
+def _work(shape: Shape, rows: Any, sequences: Any, seen: Pass, cache: Any) -> Work:
     layout, ranks = shape.layout, shape.layout.tensor * shape.layout.data
     state = sum(
-        2 * part.count * part.heads * state_bytes([(part.layer, 1)], 2) for part in shape.parts
+        2 * part.times * part.heads * state_bytes([(part.layer, 1)], 2) for part in shape.parts
     )
     mixing: Any = 0.0
     for layer, count, _, heads in shape.parts:
