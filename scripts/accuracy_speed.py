@@ -19,7 +19,6 @@ from scripts import fit_single, fit_speed
 from scripts.report import ROOT, table, write
 from scripts.speed_rows import HELD_OUT, TRUTH, read_rows
 from weighbridge.speed.constants import fitted_engines, fitted_from
-from weighbridge.speed.work import touched
 
 REPORT = ROOT / "docs" / "accuracy_speed.md"
 DATA = ROOT / "docs" / "accuracy_speed.json"
@@ -208,7 +207,10 @@ def data() -> str:
     found = {
         "rows": int(good.sum()),
         "faster_than_roofline": int((~good).sum()),
-        "tpot": {"median": round(float(np.median(error)), 4), "mean": round(float(error.mean()), 4)},
+        "tpot": {
+            "median": round(float(np.median(error)), 4),
+            "mean": round(float(error.mean()), 4),
+        },
         "ttft": {"median": round(float(np.median(late)), 4), "mean": round(float(late.mean()), 4)},
     }
     return json.dumps(found, indent=1) + "\n"

@@ -197,9 +197,7 @@ def answer(subject: Subject, fitted: Fitted | None = None) -> Answer | None:
     notes = (
         ()
         if stated
-        else (
-            f"arithmetic of {subject.card.name} is not in the table; 35 operations per byte assumed",
-        )
+        else (f"arithmetic of {subject.card.name} is not known; 35 operations per byte assumed",)
     )
     return Answer(subject, made, pace_of(made), fitted, ridge, (*subject.notes, *notes))
 
