@@ -1,5 +1,6 @@
-"""Predicted against measured speed: `python -m scripts.accuracy_speed` writes docs/accuracy_speed.md
-and docs/accuracy_speed.json (`--check` compares; extra `fit` is needed).
+"""Predicted against measured speed, written into docs/accuracy_speed.md and .json.
+
+`python -m scripts.accuracy_speed` (`--check` compares; the extra `fit` is needed).
 
 Serving rows are predicted by constants fitted without the row's model family
 (``tests/truth/speed_held_out.csv.gz``, written by ``scripts.fit_speed``), single streams without
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -87,14 +89,15 @@ def peers(rows: fit_speed.Rows, token: Any, good: Any) -> list[tuple[str, ...]]:
 def coverage(rows: fit_speed.Rows, token: Any, first: Any, good: Any) -> list[tuple[str, ...]]:
     """Rows within the bounds that answers state."""
     entries = json.loads(fit_speed.FILE.read_text(encoding="utf-8"))["engines"]
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for number, name in enumerate(fit_speed.ENGINES):
         mine, fitted = good & (rows.engine == number), fitted_from(entries[name])
         ratio, late = (rows.tpot / token)[mine], (rows.ttft / first)[mine]
         held = np.mean((ratio >= fitted.low) & (ratio <= fitted.high))
         begun = np.mean((late >= fitted.first_low) & (late <= fitted.first_high))
-        lines.append((name, f"{fitted.low:.2f} to {fitted.high:.2f}", f"{held:.1%}",
-                      f"{fitted.first_low:.2f} to {fitted.first_high:.2f}", f"{begun:.1%}"))  # fmt: skip
+        late_bounds = f"{fitted.first_low:.2f} to {fitted.first_high:.2f}"
+        bounds = f"{fitted.low:.2f} to {fitted.high:.2f}"
+        lines.append((name, bounds, f"{held:.1%}", late_bounds, f"{begun:.1%}"))
     return lines
 
 
@@ -107,34 +110,47 @@ def describe(row: dict[str, str]) -> str:
     )
 
 
-def reason(row: dict[str, str], error: float) -> str:
-    """The likely reason, by what is known of the row."""
+def reason(rows: fit_speed.Rows, token: Any, index: int) -> str:
+    """The likely reason, by what is known of the row and of its neighbours."""
+    row = rows.table[index]
     if row["remark"]:
         return REASONS[row["remark"]]
-    if row["card"] == "b300-sxm" and row["engine"] == "sglang" and error < 0:
+    if row["card"] == "b300-sxm" and row["engine"] == "sglang":
         return "prefill of this build on this card many times slower than on its predecessor"
-    if int(row["output"]) <= 128:
-        return "short outputs: prompts take most of each step"
-    if not row["version"]:
-        return "an early build of the engine"
-    if error < -0.5:
-        return "a neighbouring load of the same run is several times faster: an outlier"
-    return "not known"
+    if _alone(rows, token, index):
+        return "neighbouring loads of the same run are predicted well: an outlier"
+    return "not known" if row["version"] else "an early build of the engine, or not known"
+
+
+def _alone(rows: fit_speed.Rows, token: Any, index: int) -> bool:
+    """Whether loads of half to twice as many users in the same run are within 30 %."""
+    same = (
+        "family", "format", "engine", "version", "card", "tensor", "data", "expert", "input",
+        "output", "drafts",
+    )  # fmt: skip
+    row, near = rows.table[index], []
+    for i, other in enumerate(rows.table):
+        share = int(other["concurrency"]) / int(row["concurrency"])
+        if i != index and 0.5 <= share <= 2 and all(row[k] == other[k] for k in same):
+            near.append(abs(float(token[i] / rows.tpot[i]) - 1))
+    return bool(near) and max(near) < 0.3
 
 
 def worst(rows: fit_speed.Rows, token: Any, good: Any) -> list[tuple[str, ...]]:
-    error = token / rows.tpot - 1
     order = [i for i in np.argsort(-np.abs(np.log(token / rows.tpot))) if good[i]][:WORST]
     return [
         (describe(rows.table[i]), f"{rows.tpot[i] * 1e3:.1f} ms", f"{token[i] * 1e3:.1f} ms",
-         reason(rows.table[i], float(error[i])))
+         reason(rows, token, int(i)))
         for i in order
     ]  # fmt: skip
 
 
 def singles() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]], int]:
     """By engine (and platform) and by card: each row's model left out."""
-    lines, every, rows, faster = [], [], [], 0
+    lines: list[tuple[str, ...]] = []
+    every: list[Any] = []
+    rows: list[dict[str, str]] = []
+    faster = 0
     for name, single in sorted(fit_single.load_single().items()):
         good = fit_single.floor_seconds(single) <= single.seconds
         faster += int((~good).sum())
@@ -171,7 +187,7 @@ def sections() -> Iterable[str]:
     for title, key in (
         ("engine", "engine"), ("card", "card"), ("format", "format"), ("family", "family"),
     ):  # fmt: skip
-        yield table((f"by {title}", *HEADER), grouped(kept, error[good], lambda r, k=key: r[k]))
+        yield table((f"by {title}", *HEADER), grouped(kept, error[good], itemgetter(key)))
     yield (
         "## Time to the first token\n\nThe benchmark opens all its connections at once and sends "
         "ten prompts over each (InferenceX): the first wave queues, and its mean is what is "

@@ -1,9 +1,10 @@
 """Measured runs of servers and single streams, as the project carries them, and their settings.
 
-``tests/truth/speed_serving.csv`` holds the cleaned rows of aiconfigurator's ``silicon_sample.csv``
-(Apache-2.0), ``tests/truth/speed_single.csv`` those of single streams. What the launch scripts of
-the benchmark (InferenceX) say of the runs and the rows do not is in the columns: cache type,
-drafted tokens, the layout that really ran, mean lengths (its requests are 0.8 to 1 times the nominal ones).
+``tests/truth/speed_serving.csv.gz`` holds the cleaned rows of aiconfigurator's
+``silicon_sample.csv`` (Apache-2.0), ``speed_single.csv.gz`` those of single streams. What the
+launch scripts of the benchmark (InferenceX) say of the runs and the rows do not is in the columns:
+cache type, drafted tokens, the layout that really ran, mean lengths (requests are 0.8 to 1 times
+the nominal ones).
 """
 
 from __future__ import annotations

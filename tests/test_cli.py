@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -115,13 +116,20 @@ def test_markdown_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "plan"])
-def test_every_command_prints_json(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_every_command_prints_json(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
     target = {
         "sweep": ["gpt2"],
         "rules": ["gpt2"],
         "card": ["h100"],
         "fit": ["gpt2", "--on", "t4"],
+        "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
     }.get(name, [])
+    if name == "calibrate":
+        runs = tmp_path / "runs.json"
+        runs.write_text('{"sequences": 1, "input_tokens": 99, "seconds_per_token": 0.03}')
+        target = ["gpt2", "--on", "t4", "--engine", "vllm", "--from", str(runs)]
     made = answer(capsys, name, *target)
     assert made["schema"] == 1
 

@@ -23,14 +23,14 @@ class Constants(NamedTuple):
     ``gemm``, ``expert`` and ``cache`` multiply the bandwidth that kernels reach; ``narrow`` the
     bandwidth of weights that are dequantized. Kernels for one vector cannot keep enough reads in
     flight for the fastest memory: ``ceiling`` bytes/s come on top as if in series. ``*_rate``
-    multiply the arithmetic that large matrices reach, for experts with ``half_rows`` tokens each at half of it. ``plain_kernel`` and
-    so on multiply the kernels' own fixed times; ``layer`` to ``recurrence`` are small kernels,
-    ``hopper`` times slower there; ``row`` and ``routed_row`` are per sequence (and mixture).
-    ``reduce`` is the latency of an all-reduce over a direct link, ``reduce_host`` over PCIe,
-    ``link`` the part of the link that it reaches. ``prefill_layer`` are launches of a pass without
-    graphs; ``interference`` multiplies what prompts of others cost a step. A first token takes
-    ``request`` beside its prompt, ``wait`` steps of the others (scheduling, streaming in bunches),
-    and ``burst`` of each other prompt where all begin at once.
+    multiply the arithmetic that large matrices reach, for experts with ``half_rows`` tokens each at
+    half of it. ``plain_kernel`` and so on multiply the kernels' own fixed times; ``layer`` to
+    ``recurrence`` are small kernels, ``hopper`` times slower there; ``row`` and ``routed_row`` are
+    per sequence (and mixture). ``reduce`` is the latency of an all-reduce over a direct link,
+    ``reduce_host`` over PCIe, ``link`` the part of the link that it reaches. ``prefill_layer`` are
+    launches of a pass without graphs; ``interference`` multiplies what prompts of others cost a
+    step. A first token takes ``request`` beside its prompt, ``wait`` steps of the others
+    (scheduling, streaming in bunches), and ``burst`` of each other prompt where all begin at once.
     """
 
     gemm: float = 1.0
