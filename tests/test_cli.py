@@ -117,14 +117,17 @@ def test_markdown_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "plan"])
 def test_every_command_prints_json(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+    capsys: pytest.CaptureFixture[str], name: str, tmp_path: Path
 ) -> None:
+    log = tmp_path / "vllm.log"
+    log.write_text("Model loading took 14.9889 GiB and 3.65 seconds")
     target = {
         "sweep": ["gpt2"],
         "rules": ["gpt2"],
         "card": ["h100"],
         "fit": ["gpt2", "--on", "t4"],
         "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
+        "log": [str(log)],
     }.get(name, [])
     if name == "calibrate":
         runs = tmp_path / "runs.json"

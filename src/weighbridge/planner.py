@@ -49,6 +49,7 @@ class DevicePlan:
     phase: Phase
     terms: tuple[Term, ...]
     phases: Mapping[Phase, tuple[Term, ...]]
+    bounds: tuple[int, int] | None = None
 
     @property
     def total(self) -> int:
@@ -58,11 +59,15 @@ class DevicePlan:
     @property
     def low(self) -> int:
         """The least it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[0]
         return max(sum(term.low for term in terms) for terms in self.phases.values())
 
     @property
     def high(self) -> int:
         """The most it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[1]
         return max(sum(term.high for term in terms) for terms in self.phases.values())
 
     @property
@@ -118,6 +123,7 @@ class Plan:
     settings: Mapping[str, str]
     speed: Speed | Answer | None = None
     log: tuple[str, ...] = ()
+    host: DevicePlan | None = None
     version: str = __version__
 
     @property
@@ -190,7 +196,7 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         request,
         model.max_positions,
         generates=model.generates,
-        default=default_context(engine, model),
+        default=default_context(engine, model, request.deployment),
     )
     question = Question(
         model,
@@ -201,6 +207,8 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         machine.devices if machine else (),
     )
     spending = spend(question)
+    tokens = spending.tokens or tokens
+    question = question._replace(tokens=tokens)
     devices = tuple(_device(each, machine) for each in spending.devices)
     return Plan(
         request=request,
@@ -216,6 +224,7 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         settings=spending.settings,
         speed=_speed(question, devices, spending),
         log=spending.log,
+        host=None if spending.host is None else _host(spending.host),
     )
 
 
@@ -236,7 +245,10 @@ def _speed(
         for device in devices
     ]
     dtype = spending.settings["activations"]
-    return speed_floor(question, spending.storage, spending.cache, dtype, held)
+    used = question._replace(cards=tuple(device.card for device in devices if device.card))
+    layout = spending.layout
+    at_once = layout.tensor * layout.data
+    return speed_floor(used, spending.storage, spending.cache, dtype, held, at_once)
 
 
 def _modelled(question: Question, spending: Spending, storage: StorageFormat) -> Answer | None:
@@ -260,11 +272,19 @@ def _modelled(question: Question, spending: Spending, storage: StorageFormat) ->
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
+    card = machine.devices[spending.index] if machine else None
+    return _held_by(spending, card.name if card else "any device", card)
+
+
+def _host(spending: DeviceSpending) -> DevicePlan:
+    """Host memory, of which no size is known: it is stated, and no verdict hangs on it."""
+    return _held_by(spending, "host memory", None)
+
+
+def _held_by(spending: DeviceSpending, name: str, card: Card | None) -> DevicePlan:
     phases = {phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()}
     peak = max(phases, key=lambda phase: sum(term.bytes for term in phases[phase]))
-    card = machine.devices[spending.index] if machine else None
-    name = card.name if card else "any device"
-    return DevicePlan(name, spending.index, card, peak, phases[peak], phases)
+    return DevicePlan(name, spending.index, card, peak, phases[peak], phases, spending.bounds)
 
 
 def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spending) -> Verdict:
@@ -306,8 +326,10 @@ def _refused(refusal: Refusal, devices: tuple[DevicePlan, ...]) -> Verdict:
     if not refusal.option:
         return Verdict(False, True, refusal.message)
     fullest = max(device.total for device in devices)
-    remedy = Remedy(refusal.option, refusal.value, fullest, "the engine starts with it")
-    return Verdict(False, True, refusal.message, (remedy,))
+    changes = ((refusal.option, refusal.value), *refusal.others)
+    why, size = "the engine starts with it", refusal.bytes or fullest
+    remedies = tuple(Remedy(option, value, size, why) for option, value in changes)
+    return Verdict(False, True, refusal.message, remedies)
 
 
 def _capacity(request: Request, tokens: Tokens, devices: tuple[DevicePlan, ...]) -> Capacity:

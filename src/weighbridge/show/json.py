@@ -33,6 +33,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             "assumptions": list(plan.assumptions),
         },
         "devices": [_device(device) for device in plan.devices],
+        "host": None if plan.host is None else _device(plan.host),
         "total_bytes": plan.total,
         "low": plan.low,
         "high": plan.high,
@@ -61,7 +62,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "speed": None if plan.speed is None else plan.speed.to_dict(),
         "engine": {
             "name": plan.engine.name,
-            "version": ".".join(map(str, plan.engine.version)),
+            "version": plan.engine.version_text,
             "log": list(plan.log),
         },
     }

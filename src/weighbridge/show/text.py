@@ -28,6 +28,7 @@ from weighbridge.show.summary import (
     bounds_note,
     facts,
     further_totals,
+    logged,
     verdict_head,
     ways_out,
 )
@@ -53,6 +54,7 @@ def plan_to_text(
         page.fields(facts(plan)),
         _devices(groups, unit, page) + "\n" + _further(plan, groups, page),
         _way_out(plan, page),
+        page.bullets(*logged(plan)),
         page.bullets("assumed", assumptions(plan)),
     ]
     if why:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from weighbridge.engine.layout import Layout, settle_layout
+from weighbridge.engine.storage import settle_storage
 from weighbridge.errors import RequestError
 from weighbridge.formats.cache import find_cache_format
 from weighbridge.formats.format import StorageFormat
-from weighbridge.formats.stated import stated_format
-from weighbridge.formats.table import find_format
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.machine import parse_machine
 from weighbridge.memory.cache import Streams, own_streams
@@ -130,7 +129,8 @@ def settle(request: Request, drafts: int = 0, model: Model | None = None) -> Sub
     tokens = settle_tokens(request, model.max_positions, generates=True)
     settled = settle_layout(_layers_split(deployment, engine, len(machine.devices)),
                             machine.devices)  # fmt: skip
-    storage = _storage(model, deployment.weights)
+    said: list[str] = []
+    storage = settle_storage(model, deployment.weights, said)[0].for_model(model)
     return Subject(
         model,
         storage,
@@ -142,7 +142,7 @@ def settle(request: Request, drafts: int = 0, model: Model | None = None) -> Sub
         workload.concurrency,
         deployment.max_num_batched_tokens or CHUNKS.get(engine, 8192),
         drafts,
-        notes=(*usual, *tokens.notes, *machine.notes, *settled.notes),
+        notes=(*usual, *said, *tokens.notes, *machine.notes, *settled.notes),
     )
 
 
@@ -161,14 +161,6 @@ def _layers_split(deployment: Deployment, engine: str, cards: int) -> Deployment
     if engine not in TIED or cards == 1 or deployment.tensor_parallel_size:
         return deployment
     return deployment._replace(tensor_parallel_size=1, pipeline_parallel_size=cards)
-
-
-def _storage(model: Model, wanted: str) -> StorageFormat:
-    if wanted != "auto":
-        return find_format(wanted).for_model(model)
-    if model.quantization:
-        return stated_format(model.quantization, model.id).for_model(model)
-    return find_format(model.dtype or "bf16")
 
 
 def _element(dtype: str, model: Model) -> float:
