@@ -126,8 +126,13 @@ def test_every_command_prints_json(
         "rules": ["gpt2"],
         "card": ["h100"],
         "fit": ["gpt2", "--on", "t4"],
+        "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
         "log": [str(log)],
     }.get(name, [])
+    if name == "calibrate":
+        runs = tmp_path / "runs.json"
+        runs.write_text('{"sequences": 1, "input_tokens": 99, "seconds_per_token": 0.03}')
+        target = ["gpt2", "--on", "t4", "--engine", "vllm", "--from", str(runs)]
     made = answer(capsys, name, *target)
     assert made["schema"] == 1
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from weighbridge.planner import DevicePlan, Plan
 from weighbridge.show.labels import BASES, label
 from weighbridge.show.width import clean
+from weighbridge.speed.roofline import Speed
 from weighbridge.units import (
     GIB,
     format_bytes,
     format_bytes_decimal,
     format_parameters,
 )
+
+if TYPE_CHECKING:
+    from weighbridge.speed.ask import Answer
 
 
 class Head(NamedTuple):
@@ -223,6 +227,8 @@ def _speed(plan: Plan) -> str:
     """The floor of decode, or of an encoder's pass, and what sets it."""
     if plan.speed is None:
         return ""
+    if not isinstance(plan.speed, Speed):
+        return _modelled(plan.speed)
     floor = plan.speed.decode or plan.speed.prefill
     what = "token" if plan.speed.decode else "pass"
     parts = [f"no faster than {floor.seconds * 1000:,.2f} ms per {what}"]
@@ -233,6 +239,18 @@ def _speed(plan: Plan) -> str:
             f"set by memory bandwidth: arithmetic waits {floor.memory_wait_fraction:.0%} of it"
         )
     return ", ".join(parts)
+
+
+def _modelled(found: Answer) -> str:
+    """Time per token and to the first one, with bounds, and what sets it."""
+    from weighbridge.speed.ask import bound_by
+
+    token = float(found.pace.decode.seconds) * 1000
+    low, high = token * found.fitted.low, token * found.fitted.high
+    return (
+        f"about {token:,.2f} ms per token ({low:,.1f} to {high:,.1f}), bound by "
+        f"{bound_by(found.pace.decode)}; first token after {float(found.pace.first) * 1000:,.0f} ms"
+    )
 
 
 def _tenths(number: float) -> str:
