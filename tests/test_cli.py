@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -115,8 +116,18 @@ def test_markdown_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "plan"])
-def test_every_command_prints_json(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    target = {"sweep": ["gpt2"], "rules": ["gpt2"], "card": ["h100"]}.get(name, [])
+def test_every_command_prints_json(
+    capsys: pytest.CaptureFixture[str], name: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "vllm.log"
+    log.write_text("Model loading took 14.9889 GiB and 3.65 seconds")
+    target = {
+        "sweep": ["gpt2"],
+        "rules": ["gpt2"],
+        "card": ["h100"],
+        "fit": ["gpt2", "--on", "t4"],
+        "log": [str(log)],
+    }.get(name, [])
     made = answer(capsys, name, *target)
     assert made["schema"] == 1
 
@@ -159,7 +170,7 @@ BAD = [
     (["llama-3.1-8b", "--weights", "bf17"], "did you mean"),
     (["llama-3.1-8b", "--kv-cache-dtype", "int3"], "not one of"),
     (["llama-3.1-8b", "--kv-cache-dtype", "fp8"], "keeps its cache"),
-    (["llama-3.1-8b", "--engine", "vllm"], "not modelled yet"),
+    (["llama-3.1-8b", "--engine", "ollama"], "not modelled yet"),
     (["llama-3.1-8b", "--engine", "transformers==banana"], "cannot be read"),
     (["llama-3.1-8b", "--engine", "transformers==3.0.0"], "older than"),
     (["llama-3.1-8b", "--input-tokens", "9000", "--context", "8000"], "more than"),

@@ -22,6 +22,8 @@ STAGES = (
     {"engine", "speed"},
     {"planner"},
     {"search", "rules"},
+    {"launch"},
+    {"measure"},
     {"show"},
     {"api"},
     {"commands"},
@@ -34,7 +36,8 @@ HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
         "units", "term", "options", "request", "model", "formats", "memory", "engine",
-        "planner", "speed", "rules", "search", "show", "api", "commands", "cli")  # fmt: skip
+        "planner", "speed", "rules", "search", "launch", "measure", "show", "api", "commands",
+        "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:

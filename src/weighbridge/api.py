@@ -11,6 +11,7 @@ from weighbridge.request import make_request
 
 if TYPE_CHECKING:
     from weighbridge.rules import RuleResult
+    from weighbridge.search.fit import Fit
     from weighbridge.search.sweep import Sweep
 
 Name = str | os.PathLike[str]
@@ -41,6 +42,13 @@ def sweep(
     from weighbridge.search.sweep import sweep as sweep_request
 
     return sweep_request(make_request(os.fspath(model), options), context, concurrency)
+
+
+def fit(model: Name, **options: Any) -> Fit:
+    """How far a machine goes: longest context, most users, best format, and what binds."""
+    from weighbridge.search.fit import fit as fit_request
+
+    return fit_request(make_request(os.fspath(model), options))
 
 
 def rules(model: Name, **options: Any) -> tuple[RuleResult, ...]:

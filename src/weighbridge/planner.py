@@ -45,6 +45,7 @@ class DevicePlan:
     phase: Phase
     terms: tuple[Term, ...]
     phases: Mapping[Phase, tuple[Term, ...]]
+    bounds: tuple[int, int] | None = None
 
     @property
     def total(self) -> int:
@@ -54,11 +55,15 @@ class DevicePlan:
     @property
     def low(self) -> int:
         """The least it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[0]
         return max(sum(term.low for term in terms) for terms in self.phases.values())
 
     @property
     def high(self) -> int:
         """The most it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[1]
         return max(sum(term.high for term in terms) for terms in self.phases.values())
 
     @property
@@ -138,6 +143,11 @@ class Plan:
         return tuple(term for device in self.devices for term in device.terms)
 
     @property
+    def context(self) -> int:
+        """Tokens that a sequence may have: a prompt that fills it counts no further token."""
+        return int(self.tokens.context if self.tokens.output > 1 else self.tokens.prompt)
+
+    @property
     def fits(self) -> bool | None:
         """Whether every device holds its part; None where no card was named."""
         return self.verdict.fits
@@ -182,7 +192,7 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         _with_context(request, stated_context(engine, request.deployment)),
         model.max_positions,
         generates=model.generates,
-        default=default_context(engine, model),
+        default=default_context(engine, model, request.deployment),
     )
     question = Question(
         model,
@@ -193,6 +203,8 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         machine.devices if machine else (),
     )
     spending = spend(question)
+    tokens = spending.tokens or tokens
+    question = question._replace(tokens=tokens)
     devices = tuple(_device(each, machine) for each in spending.devices)
     return Plan(
         request=request,
@@ -231,7 +243,10 @@ def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spendi
         for device in devices
     ]
     dtype = spending.settings["activations"]
-    return speed_floor(question, spending.storage, spending.cache, dtype, held)
+    used = question._replace(cards=tuple(device.card for device in devices if device.card))
+    layout = spending.layout
+    at_once = layout.tensor * layout.data
+    return speed_floor(used, spending.storage, spending.cache, dtype, held, at_once)
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
@@ -247,7 +262,7 @@ def _host(spending: DeviceSpending) -> DevicePlan:
 def _held_by(spending: DeviceSpending, name: str, card: Card | None) -> DevicePlan:
     phases = {phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()}
     peak = max(phases, key=lambda phase: sum(term.bytes for term in phases[phase]))
-    return DevicePlan(name, spending.index, card, peak, phases[peak], phases)
+    return DevicePlan(name, spending.index, card, peak, phases[peak], phases, spending.bounds)
 
 
 def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spending) -> Verdict:
@@ -290,8 +305,8 @@ def _refused(refusal: Refusal, devices: tuple[DevicePlan, ...]) -> Verdict:
         return Verdict(False, True, refusal.message)
     fullest = max(device.total for device in devices)
     changes = ((refusal.option, refusal.value), *refusal.others)
-    why = "the engine starts with it"
-    remedies = tuple(Remedy(option, value, fullest, why) for option, value in changes)
+    why, size = "the engine starts with it", refusal.bytes or fullest
+    remedies = tuple(Remedy(option, value, size, why) for option, value in changes)
     return Verdict(False, True, refusal.message, remedies)
 
 

@@ -3,7 +3,8 @@
 An engine module offers ``spend(question) -> Spending``: from the facts of a model, the settled
 lengths and the machine, the terms of every device in every phase; ``NEWEST``, the newest version
 modelled; and, where it takes a context by itself, ``default_context(model, version)``, or, where
-its own options say it, ``stated_context(deployment)``. One that does not number its
+its own options decide, ``settled_context(deployment, model)`` or, where they say it outright,
+``stated_context(deployment)``. One that does not number its
 versions as major.minor.patch reads and writes them (``parse_version``, ``version_text``). To add
 an engine, write that file, its options in ``options`` and a row here.
 """
@@ -27,10 +28,13 @@ from weighbridge.term import Phase, Term
 
 MODULES = {
     "transformers": "weighbridge.engine.transformers",
+    "vllm": "weighbridge.engine.vllm",
+    "sglang": "weighbridge.engine.sglang",
+    "tensorrt-llm": "weighbridge.engine.tensorrt_llm",
     "llama.cpp": "weighbridge.engine.llama_cpp",
     "ollama": "weighbridge.engine.ollama",
 }
-PLANNED = ("vllm", "sglang", "tensorrt-llm")
+PLANNED: tuple[str, ...] = ()
 
 
 class Engine(NamedTuple):
@@ -65,11 +69,16 @@ class Question(NamedTuple):
 
 @record
 class DeviceSpending:
-    """The terms of one device: those always there, and those of each phase."""
+    """The terms of one device: those always there, and those of each phase.
+
+    ``bounds`` are the least and the most of all terms together, where they cannot all be low or
+    high at once: an engine whose pool takes what the others leave.
+    """
 
     index: int
     resident: tuple[Term, ...]
     phases: Mapping[Phase, tuple[Term, ...]]
+    bounds: tuple[int, int] | None = None
 
 
 class CacheFacts(NamedTuple):
@@ -96,14 +105,16 @@ class Capacity(NamedTuple):
 class Refusal(NamedTuple):
     """Why the engine would not start, in its own words or ours, and what would work.
 
-    ``option`` and ``value`` are a change under which it starts; empty where none is known.
-    ``others`` are further such changes, each by itself.
+    ``option`` and ``value`` are a change under which it starts, empty where none is known, and
+    ``bytes`` what the fullest device holds then. ``others`` are further such changes, each by
+    itself.
     """
 
     message: str
     option: str = ""
     value: str = ""
     others: tuple[tuple[str, str], ...] = ()
+    bytes: int = 0
 
 
 class Spending(NamedTuple):
@@ -111,7 +122,8 @@ class Spending(NamedTuple):
 
     An engine that sizes its own pool states its ``capacity``, the lines that it would log, and why
     it would not start; one that takes what the workload needs leaves them out. ``host`` is what
-    it takes of host memory, where that is part of the plan.
+    it takes of host memory, where that is part of the plan. ``tokens`` are other lengths than those
+    asked about, where the engine finds the context by itself.
     """
 
     devices: tuple[DeviceSpending, ...]
@@ -124,6 +136,7 @@ class Spending(NamedTuple):
     refusal: Refusal | None = None
     layout: Layout = Layout()
     host: DeviceSpending | None = None
+    tokens: Tokens | None = None
 
 
 Spend = Callable[[Question], Spending]
@@ -170,9 +183,14 @@ def stated_context(engine: Engine, deployment: Deployment) -> int | None:
     return None if function is None else function(deployment)
 
 
-def default_context(engine: Engine, model: Model) -> int | None:
+def default_context(engine: Engine, model: Model, deployment: Deployment) -> int | None:
     """The context that an engine takes where none is named; None where it has no default."""
-    function = getattr(import_module(MODULES[engine.name]), "default_context", None)
+    module = import_module(MODULES[engine.name])
+    settled = getattr(module, "settled_context", None)
+    if settled is not None:
+        found: int | None = settled(deployment, model)
+        return found
+    function = getattr(module, "default_context", None)
     return None if function is None else function(model, engine.version)
 
 

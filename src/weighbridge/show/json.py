@@ -27,7 +27,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "request": {
             **plan.request.to_dict(),
             **plan.settings,
-            "max_model_len": plan.tokens.context if plan.tokens.output > 1 else plan.tokens.prompt,
+            "max_model_len": plan.context,
             "input_tokens": plan.tokens.prompt,
             "output_tokens": plan.tokens.output,
             "assumptions": list(plan.assumptions),

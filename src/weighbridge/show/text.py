@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from weighbridge.planner import Plan
 from weighbridge.show.bar import FREE, Bar
-from weighbridge.show.engine_log import engine_log
 from weighbridge.show.labels import FREE as FREE_LOOK
 from weighbridge.show.labels import LIMIT, label, look
 from weighbridge.show.ledger import (
@@ -29,6 +28,7 @@ from weighbridge.show.summary import (
     bounds_note,
     facts,
     further_totals,
+    logged,
     verdict_head,
     ways_out,
 )
@@ -54,7 +54,7 @@ def plan_to_text(
         page.fields(facts(plan)),
         _devices(groups, unit, page) + "\n" + _further(plan, groups, page),
         _way_out(plan, page),
-        engine_log(plan, page),
+        page.bullets(*logged(plan)),
         page.bullets("assumed", assumptions(plan)),
     ]
     if why:
