@@ -34,7 +34,6 @@ MODULES = {
     "llama.cpp": "weighbridge.engine.llama_cpp",
     "ollama": "weighbridge.engine.ollama",
 }
-PLANNED: tuple[str, ...] = ()
 
 
 class Engine(NamedTuple):
@@ -150,8 +149,6 @@ def parse_engine(text: str) -> Engine:
     name, separator, version = text.strip().lower().partition("==")
     if name not in MODULES:
         known = ", ".join(MODULES)
-        if name in PLANNED:
-            raise EngineError(f"engine {name!r} is not modelled yet; modelled are: {known}")
         raise EngineError(f"engine {name[:60]!r} is not known; modelled are: {known}")
     module = import_module(MODULES[name])
     newest: tuple[int, int, int] = module.NEWEST
