@@ -175,7 +175,7 @@ BAD = [
     (["llama-3.1-8b", "--weights", "bf17"], "did you mean"),
     (["llama-3.1-8b", "--kv-cache-dtype", "int3"], "not one of"),
     (["llama-3.1-8b", "--kv-cache-dtype", "fp8"], "keeps its cache"),
-    (["llama-3.1-8b", "--engine", "ollama"], "not modelled yet"),
+    (["llama-3.1-8b", "--engine", "llama.cpp==new"], "cannot be read"),
     (["llama-3.1-8b", "--engine", "transformers==banana"], "cannot be read"),
     (["llama-3.1-8b", "--engine", "transformers==3.0.0"], "older than"),
     (["llama-3.1-8b", "--input-tokens", "9000", "--context", "8000"], "more than"),

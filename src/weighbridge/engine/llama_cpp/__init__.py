@@ -21,7 +21,7 @@ from weighbridge.errors import EngineError, RequestError
 from weighbridge.hardware.card import Card
 from weighbridge.memory.context import process_context
 from weighbridge.model.facts import Model
-from weighbridge.request import Deployment
+from weighbridge.request import Deployment, Tokens
 
 __all__ = ["NEWEST", "default_context", "parse_version", "spend", "stated_context", "version_text"]
 
@@ -73,6 +73,7 @@ def _spend(question: Question) -> Spending:
         notes=(*chosen.notes, *_notes(question, before, chosen, buffers)),
         settings=_shown(question, described, chosen, buffers),
         capacity=_capacity(question, before, chosen) if bounded else None,
+        tokens=_shortened(question, before, chosen),
         log=log_lines(chosen, gpus, buffers),
         refusal=advice.refusal(described, chosen, gpus, buffers) if bounded else None,
         host=_device(described, chosen, buffers, question.cards, buffers.placement.host),
@@ -128,18 +129,23 @@ def _name(name: str) -> str:
 
 
 def _capacity(question: Question, before: Settings, chosen: Settings) -> Capacity:
-    """Tokens are n_ctx; sequences of the settled length are no more than the slots.
-
-    Where ``--fit`` shortened a context that nobody asked for, a sequence is as long as it left it.
-    """
-    length = max(question.tokens.cached, 1)
-    if before.total_cells != chosen.total_cells and length >= (question.model.max_positions or 0):
-        length = chosen.cells
+    """Tokens are n_ctx; sequences of the settled length are no more than the slots."""
+    tokens = _shortened(question, before, chosen) or question.tokens
+    length = max(tokens.cached, 1)
     if chosen.unified:
         sequences = min(float(chosen.slots), chosen.total_cells / length)
     else:
         sequences = float(chosen.slots) if chosen.cells >= length else 0.0
     return Capacity(chosen.total_cells, sequences)
+
+
+def _shortened(question: Question, before: Settings, chosen: Settings) -> Tokens | None:
+    """The lengths where ``--fit`` shortened a context that nobody asked for."""
+    tokens = question.tokens
+    unasked = tokens.cached >= (question.model.max_positions or 0)
+    if before.total_cells == chosen.total_cells or not unasked:
+        return None
+    return tokens._replace(prompt=max(chosen.cells - tokens.output + 1, 1))
 
 
 def _shown(
