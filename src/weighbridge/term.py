@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 Basis = Literal["rule", "assumed", "config", "header", "traced", "calibrated", "measured"]
-Phase = Literal["resident", "load", "prefill", "decode"]
+Phase = Literal["resident", "load", "prefill", "decode", "forward", "backward", "step"]
 
 LADDER: tuple[Basis, ...] = (
     "rule",
