@@ -21,6 +21,7 @@ STAGES = (
     {"memory"},
     {"engine", "speed"},
     {"planner"},
+    {"training"},
     {"search", "rules"},
     {"show"},
     {"api"},

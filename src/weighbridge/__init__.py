@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import plan, rules, sweep
+    from weighbridge.api import plan, rules, sweep, train
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -31,6 +31,7 @@ _WHERE = {
     "plan": "api",
     "rules": "api",
     "sweep": "api",
+    "train": "api",
 }
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "plan",
     "rules",
     "sweep",
+    "train",
 ]
 
 

@@ -22,6 +22,7 @@ from weighbridge.errors import InputError
 SUMMARY = "How much GPU memory a language model takes, before you load it."
 COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
+    "train": "what training takes on every device, how long it takes, and what would fit",
     "sweep": "totals over contexts and concurrencies",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",
     "models": "the models of the catalogue",
@@ -95,7 +96,8 @@ def _help() -> str:
         "examples:\n"
         "  weigh llama-3.1-8b --on rtx-4090\n"
         "  weigh ./my-model --on 2xH100 --context 32k --concurrency 8 --why\n"
-        "  weigh qwen3-30b-a3b --on rtx-4090 --weights nf4 --json\n\n"
+        "  weigh qwen3-30b-a3b --on rtx-4090 --weights nf4 --json\n"
+        "  weigh train llama-3.1-8b --method qlora --seq-len 4096 --on rtx-4090\n\n"
         "`weigh plan --help` lists the options of a plan."
     )
 

@@ -25,7 +25,7 @@ from weighbridge.model.load import load_model
 from weighbridge.records import record
 from weighbridge.request import Request, Tokens, settle_tokens
 from weighbridge.speed.roofline import Speed, speed_floor
-from weighbridge.term import Basis, Phase, Term, weakest
+from weighbridge.term import Basis, Phase, Term, spoken, weakest
 from weighbridge.units import format_bytes
 
 SCHEMA = 1
@@ -97,23 +97,14 @@ class Verdict(NamedTuple):
 
 
 @record
-class Plan:
-    """The answer: what each device holds, why, and whether it fits."""
+class Weighing:
+    """What every answer has: a model on devices, a ledger for each, and a verdict."""
 
-    request: Request
     model: Model
-    engine: Engine
-    tokens: Tokens
     machine: Machine | None
     devices: tuple[DevicePlan, ...]
-    cache: CacheFacts
-    capacity: Capacity
     verdict: Verdict
     assumptions: tuple[str, ...]
-    settings: Mapping[str, str]
-    speed: Speed | None = None
-    log: tuple[str, ...] = ()
-    version: str = __version__
 
     @property
     def total(self) -> int:
@@ -148,6 +139,21 @@ class Plan:
     def term(self, name: str) -> int:
         """Bytes of the terms of this name over all devices at their peaks."""
         return sum(term.bytes for term in self.terms if term.name == name)
+
+
+@record
+class Plan(Weighing):
+    """The answer: what each device holds, why, and whether it fits."""
+
+    request: Request
+    engine: Engine
+    tokens: Tokens
+    cache: CacheFacts
+    capacity: Capacity
+    settings: Mapping[str, str]
+    speed: Speed | None = None
+    log: tuple[str, ...] = ()
+    version: str = __version__
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as ``--json`` prints it."""
@@ -232,9 +238,12 @@ def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
     return DevicePlan(name, spending.index, card, peak, phases[peak], phases)
 
 
+NO_CARD = Verdict(None, False, "no card was named; add --on CARD to see whether it fits")
+
+
 def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spending) -> Verdict:
     if any(device.usable is None for device in devices):
-        return Verdict(None, False, "no card was named; add --on CARD to see whether it fits")
+        return NO_CARD
     if spending.refusal is not None:
         return _refused(spending.refusal, devices)
     wanted, room = request.workload.concurrency, spending.capacity
@@ -245,6 +254,13 @@ def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spendi
             f"it starts, and its cache holds {room.sequences:.2f} of {wanted:,} sequences; "
             "the others would wait or be preempted",
         )
+    return weighed_verdict(devices)
+
+
+def weighed_verdict(devices: tuple[DevicePlan, ...]) -> Verdict:
+    """Whether every device holds its part, by its bytes alone."""
+    if any(device.usable is None for device in devices):
+        return NO_CARD
     short = [device for device in devices if not device.fits]
     if short:
         worst = max(short, key=lambda device: device.total - (device.usable or 0))
@@ -254,7 +270,8 @@ def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spendi
             False,
             sure,
             f"{worst.name} can hold {format_bytes(worst.usable or 0)} and would need "
-            f"{format_bytes(worst.total)} in {worst.phase}: {format_bytes(missing)} too much",
+            f"{format_bytes(worst.total)} in {spoken(worst.phase)}: {format_bytes(missing)} "
+            "too much",
         )
     fullest = min(devices, key=lambda device: (device.usable or 0) - device.total)
     spare = (fullest.usable or 0) - fullest.total
@@ -263,7 +280,7 @@ def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spendi
         True,
         sure,
         f"{format_bytes(fullest.total)} of {format_bytes(fullest.usable or 0)} on {fullest.name}, "
-        f"{format_bytes(spare)} to spare at the peak, in {fullest.phase}",
+        f"{format_bytes(spare)} to spare at the peak, in {spoken(fullest.phase)}",
     )
 
 

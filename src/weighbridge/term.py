@@ -85,6 +85,12 @@ def exact(
     return Term(name, device, phase, size, size, size, basis, formula, inputs, source)
 
 
+def spoken(phase: str) -> str:
+    """The phase as a sentence names it: ``in the optimizer's step``."""
+    return {"forward": "the forward pass", "backward": "the backward pass",
+            "step": "the optimizer's step"}.get(phase, phase)  # fmt: skip
+
+
 def weakest(bases: list[Basis]) -> Basis:
     """The lowest rung among several: a sum is known no better than its worst part."""
     return min(bases, key=LADDER.index)
