@@ -56,7 +56,8 @@ def train(model: Name, *, solve: str | None = None, **options: Any) -> TrainingP
     """
     from weighbridge.request import make_training
     from weighbridge.training.planner import plan_training
-    from weighbridge.training.solve import solve_training, with_ladder
+    from weighbridge.training.ladder import with_ladder
+    from weighbridge.training.solve import solve_training
 
     request = make_training(os.fspath(model), options)
     made = plan_training(request) if solve is None else solve_training(request, solve)

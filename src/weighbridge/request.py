@@ -87,6 +87,7 @@ class Training(NamedTuple):
     virtual_stages: int = 1
     context_parallel_size: int = 1
     expert_parallel_size: int = 1
+    expert_tensor_parallel_size: int | None = None
 
 
 class TrainingRequest(NamedTuple):
@@ -187,6 +188,7 @@ TRAINING_ALIASES = {
     "pp": "pipeline_parallel_size",
     "cp": "context_parallel_size",
     "ep": "expert_parallel_size",
+    "etp": "expert_tensor_parallel_size",
     "r": "lora_rank",
 }
 MAY_BE_ZERO = frozenset({"lora_dropout", "dataset_tokens", "price_per_hour"})

@@ -8,7 +8,7 @@ METHODS = ("full", "lora", "qlora")
 OBJECTIVES = ("sft", "dpo", "orpo", "kto", "reward", "ppo", "grpo")
 BATCHING = ("equal", "packed", "padded")
 KERNELS = ("torch", "liger", "megatron")
-LOSSES = ("auto", "hf", "hf-4", "chunked", "liger", "cut")
+LOSSES = ("auto", "hf", "hf-4", "chunked", "liger", "cut", "megatron")
 SHARDINGS = ("none", "ddp", "zero1", "zero2", "zero3", "fsdp", "fsdp2", "megatron")
 OFFLOADS = ("none", "optimizer", "all", "nvme")
 SCHEDULES = ("1f1b", "interleaved", "gpipe")
@@ -51,7 +51,7 @@ MEMORY = (
     Option("attn_implementation", "attention kernel: eager, sdpa, flash_attention_2", "NAME",
            choices=("eager", "sdpa", "flash_attention_2")),
     Option("kernels", "norms and activations: torch, liger, megatron", "NAME", choices=KERNELS),
-    Option("loss", "how logits become a loss: auto, hf, hf-4, chunked, liger, cut", "NAME",
+    Option("loss", "how logits become a loss: auto, hf, hf-4, chunked, liger, cut, …", "NAME",
            choices=LOSSES),
     Option("keep_outputs", "the loop holds the logits during backward, as Trainer does", "",
            kind="flag"),
@@ -74,6 +74,8 @@ PARALLELISM = (
     Option("context_parallel_size", "ranks over which a sequence is cut", "N", ("--cp",),
            kind="count"),
     Option("expert_parallel_size", "ranks over which whole experts are spread", "N", ("--ep",),
+           kind="count"),
+    Option("expert_tensor_parallel_size", "ranks that share each expert", "N", ("--etp",),
            kind="count"),
 )  # fmt: skip
 TRAINING = (*METHOD, *WORK, *MEMORY, *PARALLELISM)

@@ -44,7 +44,7 @@ def grouped(layer: Layer, hidden: int, style: Style) -> list[Op]:
     """Queries, keys and values of heads, attention, and the way back."""
     mixer: Any = layer.mixer
     heads = style.cut(mixer.heads)
-    kv_heads = min(style.cut(mixer.kv_heads), heads)
+    kv_heads = min(style.cut(getattr(mixer, "kv_heads", mixer.heads)), heads)
     k_dim = getattr(mixer, "k_dim", None) or mixer.head_dim
     v_dim = getattr(mixer, "v_dim", None) or mixer.head_dim
     queries, keys, values = heads * k_dim, kv_heads * k_dim, kv_heads * v_dim

@@ -78,7 +78,7 @@ def mixture(feed: MixtureOfExperts, reads: str, hidden: int, style: Style) -> li
     router = [p for p in feed.parameters if p.role == "router" and len(p.shape) == 2]
     experts = [p for p in feed.parameters if p.role == "expert"]
     shared = [p for p in feed.parameters if p.role == "linear" and len(p.shape) == 2]
-    inner = style.cut(feed.intermediate)
+    inner = -(-feed.intermediate // style.expert_tensor)
     ops = [linear(each, reads, f"router{i}", style, into=hidden,
                   out=feed.experts) for i, each in enumerate(router[:1])]  # fmt: skip
     if style.quirk.fp32_router:

@@ -65,7 +65,7 @@ def rank_of(setup: Setup, stage: Stage, card: Card | None) -> Rank:
     states = states_of(setup, stage)
     kept = kept_by_layers(setup, stage)
     alive = in_flight(setup.training, setup.ranks, stage.index)
-    loss = _loss(setup) if stage.last else NO_LOSS
+    loss = _loss(setup) if stage.last and setup.model.generates else NO_LOSS
     buffers = buffers_of(setup, states, stage)
     moments = {
         "forward": _forward(setup, stage, states, kept, loss, buffers, alive),

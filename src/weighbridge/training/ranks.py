@@ -21,6 +21,7 @@ class Ranks(NamedTuple):
     data: int = 1
     context: int = 1
     expert: int = 1
+    expert_tensor: int = 1
 
     @property
     def world(self) -> int:
@@ -37,11 +38,6 @@ class Ranks(NamedTuple):
         """The same for routed experts, whose ranks are taken from the others."""
         return max(self.world // (self.expert * self.expert_tensor * self.pipeline), 1)
 
-    @property
-    def expert_tensor(self) -> int:
-        """Ranks that share one expert's matrices: none where whole experts are spread."""
-        return 1 if self.expert > 1 else self.tensor
-
 
 def settle_ranks(training: Training, devices: int) -> tuple[Ranks, tuple[str, ...]]:
     """The ranks that were asked for; data parallel over what is left of the named devices."""
@@ -53,20 +49,29 @@ def settle_ranks(training: Training, devices: int) -> tuple[Ranks, tuple[str, ..
         data = max(devices // inner, 1)
         if data > 1:
             notes.append(f"data parallel over {data} ranks assumed; set it with --dp")
-    ranks = Ranks(tensor, pipeline, data, context, training.expert_parallel_size)
+    shared = training.expert_tensor_parallel_size
+    if shared is None:
+        shared = tensor if training.expert_parallel_size == 1 or _megatron(training) else 1
+    ranks = Ranks(tensor, pipeline, data, context, training.expert_parallel_size, shared)
     if devices and ranks.world > devices:
         raise RequestError(
             f"tensor {tensor} × pipeline {pipeline} × context {context} × data {data} need "
             f"{ranks.world:,} devices and --on names {devices:,}"
         )
-    if ranks.expert > 1 and (ranks.tensor * ranks.shards) % ranks.expert:
+    spread = ranks.expert * ranks.expert_tensor
+    if ranks.expert > 1 and (ranks.tensor * ranks.shards) % spread:
         raise RequestError(
-            f"expert_parallel_size {ranks.expert} does not divide the "
-            f"{ranks.tensor * ranks.shards} ranks of a stage"
+            f"expert_parallel_size {ranks.expert} × expert_tensor_parallel_size "
+            f"{ranks.expert_tensor} do not divide the {ranks.tensor * ranks.shards} ranks of a stage"
         )
     if devices and ranks.world < devices:
         notes.append(f"{ranks.world:,} of the {devices:,} devices are used")
     return ranks, tuple(notes)
+
+
+def _megatron(training: Training) -> bool:
+    """Megatron-LM shares experts as it shares other layers unless told otherwise."""
+    return training.sharding == "megatron" or training.kernels == "megatron"
 
 
 CUT = frozenset({"linear", "embedding", "head"})

@@ -12,7 +12,7 @@ from weighbridge.request import Training
 from weighbridge.training.adapters import Adapters, make_adapters
 from weighbridge.training.loss import LOSSES, Loss
 from weighbridge.training.optimizers import Optimizer, find_optimizer
-from weighbridge.training.quirks import quirk_of
+from weighbridge.training.quirks import PLAIN, quirk_of
 from weighbridge.training.ranks import Ranks, settle_ranks
 from weighbridge.training.regimes import Regime, default_regime, find_regime
 from weighbridge.training.style import Style
@@ -139,7 +139,7 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
     storage = _storage(model, training)
     loss = training.loss
     if loss == "auto":
-        loss = "liger" if training.kernels == "liger" else "hf"
+        loss = training.kernels if training.kernels in LOSSES else "hf"
     style = Style(
         compute=regime.compute,
         residual=regime.residual,
@@ -150,10 +150,11 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
         masked=training.batching == "padded",
         kernels=training.kernels,
         tensor=ranks.tensor,
+        expert_tensor=ranks.expert_tensor,
         sequence=_sequence(training, sharding) and ranks.tensor > 1,
         tokens=ceil_div(length, ranks.context),
         seen=length,
-        quirk=quirk_of(model.family),
+        quirk=PLAIN if training.kernels == "megatron" else quirk_of(model.family),
     )
     return Setup(
         model, training, regime, find_optimizer(training.optimizer), LOSSES[loss], ranks, style,

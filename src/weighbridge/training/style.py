@@ -18,7 +18,7 @@ class Style:
     """``compute`` and ``residual`` are bytes per element of products and of the stream between.
 
     ``trains`` says that the base weights get gradients; ``masked`` that sdpa is given a mask and so
-    repeats keys and values for every query head. ``tensor`` ranks share heads and widths, and the
+    repeats keys and values for every query head. ``tensor`` ranks share heads and widths (``expert_tensor`` those of experts), and the
     stream too where ``sequence`` parallelism cuts it. ``tokens`` are those of one sequence that
     this rank holds, ``seen`` all tokens of the sequence.
     """
@@ -32,6 +32,7 @@ class Style:
     masked: bool = False
     kernels: str = "torch"
     tensor: int = 1
+    expert_tensor: int = 1
     sequence: bool = False
     tokens: Any = 1
     seen: Any = 1
