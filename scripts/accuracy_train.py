@@ -67,7 +67,8 @@ def plan_of(row: dict[str, Any]) -> TrainingPlan:
 def predict(row: dict[str, Any]) -> Result:
     """The plan of the row's run, read as the row's quantity on the fullest rank."""
     plan, out = plan_of(row), LEFT_OUT[row["quantity"]]
-    sums = [_sums(device, out) for device in plan.devices]
+    devices = plan.devices[-1:] if row.get("rank") == "last" else plan.devices
+    sums = [_sums(device, out) for device in devices]
     best = max(sums)
     return Result(row, best[0], best[1], best[2])
 

@@ -8,7 +8,8 @@ METHODS = ("full", "lora", "qlora")
 OBJECTIVES = ("sft", "dpo", "orpo", "kto", "reward", "ppo", "grpo")
 BATCHING = ("equal", "packed", "padded")
 KERNELS = ("torch", "liger", "megatron")
-LOSSES = ("auto", "hf", "hf-4", "chunked", "liger", "cut", "megatron")
+LOSSES = ("auto", "hf", "hf-4", "chunked", "compiled", "liger", "cut",
+          "megatron")  # fmt: skip
 SHARDINGS = ("none", "ddp", "zero1", "zero2", "zero3", "fsdp", "fsdp2", "megatron")
 OFFLOADS = ("none", "optimizer", "all", "nvme")
 SCHEDULES = ("1f1b", "interleaved", "gpipe")

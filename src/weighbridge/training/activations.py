@@ -6,13 +6,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from weighbridge.model.facts import Layer
+from weighbridge.records import replace
 from weighbridge.training.layers import LayerTape, layer_tape
 from weighbridge.training.ranks import Stage
 from weighbridge.training.setup import Setup
 from weighbridge.training.style import norm
 from weighbridge.training.tape import Op, moments, saved
 
-CORE = frozenset({"probabilities", "probabilities:cast", "lse"})
+CORE = frozenset({"probabilities", "probabilities:cast", "probabilities:dropped", "lse"})
 EVERY_SECOND = 2
 
 
@@ -60,7 +61,7 @@ def kept_by_layers(setup: Setup, stage: Stage) -> Kept:
     low = _sum(made, lambda tape: saved(tape.ops) * tape.low, tokens)
     high = _sum(made, lambda tape: saved(tape.ops) * tape.high, tokens)
     assumed = any(tape.assumed for _, _, tape in made)
-    low, high = (int(low), int(high)) if assumed else (whole, whole)
+    low, high = (int(low), int(high)) if assumed else (whole, whole + _inputs(setup, stage, whole))
     largest = max((saved(tape.ops) for _, _, tape in made), default=0) * tokens
     count, inputs = len(stage.layers), stream(setup)
     if kind == "none":
@@ -103,6 +104,15 @@ def products(ops: tuple[Op, ...]) -> Any:
         elif weighted and not any(key.endswith((":rms", ":stats")) for key, _ in op.saves):
             total = total + op.forward // EVERY_SECOND
     return total
+
+
+def _inputs(setup: Setup, stage: Stage, whole: Any) -> Any:
+    """Inputs of products with a quantized base, which bitsandbytes kept for every one of them up to
+    0.43 (autograd/_functions.py, MatMul4Bit: ``ctx.tensors = (A, B)``): an upper bound."""
+    if setup.storage is None:
+        return 0
+    trained = setup._replace(style=replace(setup.style, trains=True))
+    return _sum(tapes(trained, stage), lambda tape: saved(tape.ops), setup.tokens) - whole
 
 
 def _unsaved(setup: Setup, stage: Stage) -> Any:

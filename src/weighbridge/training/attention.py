@@ -91,9 +91,7 @@ def _attend(
         saves.append(("v", (whole if whole is not None and not expanded else kept_values) * c))
     if style.attention == "eager":
         scores = heads * style.seen
-        saves.append(("probabilities", scores * FP32))
-        if c != FP32:
-            saves.append(("probabilities:cast", scores * c))
+        saves += _probabilities(scores, style)
         scratch = scores * (FP32 + c)
     else:
         kernel = "kernel:attended" if style.quirk.attended_twice else "attended"
@@ -103,6 +101,21 @@ def _attend(
             saves.append(("mask", style.seen * c))
     grads = ((queries + kept_keys + kept_values) * c,)
     return Op(("qkv_in",), "attended", tuple(saves), grads, out * c, scratch)
+
+
+def _probabilities(scores: Any, style: Style) -> list[tuple[str, Any]]:
+    """Scores that eager attention writes out: Transformers keeps an fp32 softmax, its copy in the
+    compute type, and dropout's output and mask; Megatron-LM's fused softmax works in 16 bit (5 bytes
+    with dropout, arXiv:2205.05198)."""
+    c = style.compute
+    if style.kernels == "megatron":
+        return [("probabilities", scores * 5)]
+    saves = [("probabilities", scores * FP32)]
+    if c != FP32:
+        saves.append(("probabilities:cast", scores * c))
+    if style.quirk.masks:
+        saves.append(("probabilities:dropped", scores * (c + 1)))
+    return saves
 
 
 def latent(layer: Layer, hidden: int, style: Style) -> list[Op]:
@@ -132,7 +145,7 @@ def latent(layer: Layer, hidden: int, style: Style) -> list[Op]:
     out = heads * mixer.v_dim
     if style.attention == "eager":
         scores = heads * style.seen
-        saves += [("probabilities", scores * FP32), ("probabilities:cast", scores * c)]
+        saves += _probabilities(scores, style)
     else:
         saves += [("attended", out * c), ("lse", heads * FP32)]
     ops.append(Op(("qkv_in",), "attended", tuple(saves), ((2 * wide + joined) * c,), out * c))

@@ -68,6 +68,12 @@ def activation(inner: Any, gated: bool, style: Style, prefix: str, rows: Any = 1
     ]  # fmt: skip
 
 
+def _sent_share(width: Any, style: Style) -> Any:
+    """What one rank handles of a width for every visited expert: where tensor parallel ranks hold
+    parts of the sequence and whole experts, they share the tokens that are sent."""
+    return width * style.expert_tensor // style.tensor if style.sequence else width
+
+
 def mixture(feed: MixtureOfExperts, reads: str, hidden: int, style: Style) -> list[Op]:
     """Routing, the visited experts as grouped products, and the shared expert.
 
@@ -78,25 +84,24 @@ def mixture(feed: MixtureOfExperts, reads: str, hidden: int, style: Style) -> li
     router = [p for p in feed.parameters if p.role == "router" and len(p.shape) == 2]
     experts = [p for p in feed.parameters if p.role == "expert"]
     shared = [p for p in feed.parameters if p.role == "linear" and len(p.shape) == 2]
-    inner = -(-feed.intermediate // style.expert_tensor)
-    ops = [linear(each, reads, f"router{i}", style, into=hidden,
-                  out=feed.experts) for i, each in enumerate(router[:1])]  # fmt: skip
+    inner = _sent_share(-(-feed.intermediate // style.expert_tensor), style)
+    row = _sent_share(hidden, style) * k * c
+    ops = [linear(each, reads, f"router{i}", style, into=hidden, out=feed.experts)
+           for i, each in enumerate(router[:1])]  # fmt: skip
     if style.quirk.fp32_router:
         ops.append(Op((reads,), f"{reads}:wide", ((f"{reads}:wide", hidden * FP32),), (0,), 0))
-    ops.append(Op(("router0",), "chosen", (("scores", feed.experts * FP32),
-                  ("choice", 2 * k * INDEX + k * FP32)), (feed.experts * c,), feed.experts * c))  # fmt: skip
+    scores = (("scores", feed.experts * FP32), ("choice", 2 * k * INDEX + k * FP32))
+    ops.append(Op(("router0",), "chosen", scores, (feed.experts * c,), feed.experts * c))
     trained = sum(p.elements for p in experts) if style.trains else 0
-    sent = (("sent", k * hidden * c),) if style.trains else ()
-    gathered = (("sent:index", 2 * k * INDEX),)
-    ops.append(Op((reads,), "sent", gathered, (k * hidden * c,), k * hidden * c))
-    ops.append(Op(("sent",), "expert_in0", sent, (k * hidden * c,), 2 * k * inner * c,
+    sent = (("sent", row),) if style.trains else ()
+    ops.append(Op((reads,), "sent", (("sent:index", 2 * k * INDEX),), (row,), row))
+    ops.append(Op(("sent",), "expert_in0", sent, (row,), 2 * k * inner * c,
                   trains=trained * 2 // 3))  # fmt: skip
     ops += activation(inner, True, style, "expert_", rows=k)
     product = (("expert_product", k * inner * c),) if style.trains else ()
-    ops.append(Op(("expert_product",), "returned", product, (k * inner * c,), k * hidden * c,
+    ops.append(Op(("expert_product",), "returned", product, (k * inner * c,), row,
                   trains=trained // 3))  # fmt: skip
-    ops.append(Op(("returned",), "fed", (("returned", k * hidden * c),),
-                  (k * hidden * c,), hidden * c, scratch=k * hidden * c))  # fmt: skip
+    ops.append(Op(("returned",), "fed", (("returned", row),), (row,), hidden * c, scratch=row))
     if shared and feed.shared_intermediate:
         if len(router) > 1:
             kept = (("shared_fed", hidden * c),)

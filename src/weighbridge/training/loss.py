@@ -34,9 +34,14 @@ LOSSES = {
     "hf-4": Loss("hf-4", 12, 8, 16, 4, 18.6,
                  "16 × vocab × tokens: fp32 logits 4, log-softmax 4, its gradient 4, the loss's 4",
                  "transformers 4.38 modeling_llama.py: logits.float(), shifted copies"),
-    "chunked": Loss("chunked", 2, 2, 4, 2, 6,
-                    "4 × vocab × tokens (logits and their gradient) + 12 × vocab × tokens / 8",
-                    "torchtune modules/loss/ce_chunked_output_loss.py: 8 chunks upcast in turn"),
+    "chunked": Loss("chunked", 2, 2, 2, 2, 7,
+                    "2 × vocab × tokens (logits, chunk by chunk) + 12 × vocab × tokens / 8",
+                    "torchtune modules/loss/ce_chunked_output_loss.py: 8 chunks of logits, each "
+                    "upcast and differentiated in turn, compiled as torchtune compiles it"),
+    "compiled": Loss("compiled", 2, 2, 4, 2, 10,
+                     "4 × vocab × tokens: 16-bit logits and their gradient",
+                     "torch.compile fuses upcast, log-softmax and its gradient (torchtitan's "
+                     "compile.components: model, loss); assumed"),
     "megatron": Loss("megatron", 6, 4, 6, 0, 10,
                      "6 × vocab × tokens / tensor ranks: fp32 softmax 4, 16-bit logits 2",
                      "Megatron-LM core/tensor_parallel/cross_entropy.py: softmax in place"),

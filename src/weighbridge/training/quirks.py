@@ -37,6 +37,7 @@ _ROWS = (
     (Quirk(plain_saves=4), "gptj"),
     (Quirk(plain_saves=4, masks=1), "phi"),
     (Quirk(plain_saves=0, masks=2), "opt"),
+    (Quirk(masks=3), "bert roberta xlm-roberta"),
     (Quirk(views=True), "bloom mpt"),
     (Quirk(attended_twice=True), "phi3 glm glm4 stablelm"),
     (Quirk(fp32_router=True), "deepseek_v2 deepseek_v3 deepseek_v32 glm4_moe"),

@@ -11,6 +11,8 @@ from weighbridge.training.quirks import PLAIN, Quirk
 from weighbridge.training.tape import Op
 
 FP32 = 4
+# Outputs of norms: with sequence parallelism each rank keeps its part and gathers them again.
+STREAM = frozenset({"x1", "x2"})
 
 
 @record
@@ -66,16 +68,17 @@ def linear(
     c, adapters = style.compute, style.adapters
     saves: list[tuple[str, Any]] = []
     grads, scratch, trains = into * c * rows, 0, 0
+    held = style.wide(into) if reads in STREAM else into
     if style.trains:
         key = f"{reads}>{makes}" if style.casts and style.residual != c else reads
-        saves.append((key, into * c * rows))
+        saves.append((key, held * c * rows))
         trains = weight.elements
     if adapters is not None and adapters.on(weight):
         own = adapters.element != c or adapters.dropout
-        kept = into * adapters.element
+        kept = held * adapters.element
         saves.append((f"{reads}>{makes}" if own else reads, kept))
         if adapters.dropout:
-            saves.append((f"{makes}:mask", into))
+            saves.append((f"{makes}:mask", held))
         saves.append((f"{makes}:low", adapters.rank * adapters.element))
         scratch = kept if own else 0
         if adapters.dora:
