@@ -21,21 +21,22 @@ STAGES = (
     {"memory"},
     {"engine", "speed"},
     {"planner"},
-    {"training"},
     {"search", "rules"},
+    {"training"},
     {"show"},
     {"api"},
     {"commands"},
     {"cli", "__init__", "__main__"},
 )
 # These print a plan of an earlier stage, and are imported only when one is printed.
-LATE = {("planner", "show")}
+LATE = {("planner", "show"), ("training", "show")}
 OPTIONAL = {"numpy", "pynvml", "amdsmi"}
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
         "units", "term", "options", "request", "model", "formats", "memory", "engine",
-        "planner", "speed", "rules", "search", "show", "api", "commands", "cli")  # fmt: skip
+        "planner", "speed", "rules", "search", "training", "show", "api", "commands",
+        "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:

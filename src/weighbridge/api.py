@@ -55,8 +55,8 @@ def train(model: Name, *, solve: str | None = None, **options: Any) -> TrainingP
     167772160
     """
     from weighbridge.request import make_training
-    from weighbridge.training.planner import plan_training
     from weighbridge.training.ladder import with_ladder
+    from weighbridge.training.planner import plan_training
     from weighbridge.training.solve import solve_training
 
     request = make_training(os.fspath(model), options)

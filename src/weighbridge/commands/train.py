@@ -31,8 +31,11 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
 
         given = {option.name: getattr(options, option.name) for option in TRAINING}
         given["on"] = ",".join(given["on"]) if given["on"] is not None else None
-        made = train(options.model, solve=options.solve,
-                     **{name: value for name, value in given.items() if value is not None})  # fmt: skip
+        made = train(
+            options.model,
+            solve=options.solve,
+            **{name: value for name, value in given.items() if value is not None},
+        )
         style = format_of(options)
         if options.emit:
             from weighbridge.training.emit import emit

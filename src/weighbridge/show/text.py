@@ -57,7 +57,7 @@ def answer_to_text(
     unit, groups = unit_for(plan), group_devices(plan)
     blocks = [
         _verdict(plan, page),
-        page.fields(said),
+        page.fields(list(said)),
         _devices(groups, unit, page) + "\n" + _further(plan, groups, page),
         _way_out(plan, page),
         page.bullets("assumed", assumptions(plan)),

@@ -49,7 +49,9 @@ def _method(plan: TrainingPlan) -> str:
     if asked.objective != "sft":
         parts[0] += f" ({asked.objective})"
     if plan.setup.adapters is not None:
-        parts.append(f"rank {asked.lora_rank} on {asked.lora_targets} in {settings['adapter_dtype']}")
+        parts.append(
+            f"rank {asked.lora_rank} on {asked.lora_targets} in {settings['adapter_dtype']}"
+        )
     parts.append(f"{format_parameters(plan.trained)} trained of "
                  f"{format_parameters(plan.model.parameters)}")  # fmt: skip
     parts.append(f"{plan.setup.optimizer.title} on {settings['precision']}")

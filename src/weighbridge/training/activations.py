@@ -70,8 +70,15 @@ def kept_by_layers(setup: Setup, stage: Stage) -> Kept:
         return _selective(setup, made, count)
     if kind == "offloaded":
         held = min(count, 2) * inputs
-        return Kept(held, inputs, held + inputs, count * inputs, largest, False,
-                    "2 layers' inputs of tokens × hidden × bytes; the rest in host memory")  # fmt: skip
+        return Kept(
+            held,
+            inputs,
+            held + inputs,
+            count * inputs,
+            largest,
+            False,
+            "2 layers' inputs of tokens × hidden × bytes; the rest in host memory",
+        )
     segments = -(-count // setup.every)
     size = segments * inputs
     words = "layers" if setup.every == 1 else f"⌈layers / {setup.every}⌉"
@@ -86,12 +93,26 @@ def _selective(setup: Setup, made: list[tuple[Layer, int, LayerTape]], count: in
     if setup.style.kernels == "megatron":
         size = _sum(made, lambda tape: saved(tape.ops, CORE), tokens)
         again = max((saved(tape.ops) for _, _, tape in made), default=0) * tokens - size // count
-        return Kept(size, size, size, 0, max(again, 0), any(t.assumed for _, _, t in made),
-                    "tokens × Σ layers (bytes saved per token, attention's core left out)")  # fmt: skip
+        return Kept(
+            size,
+            size,
+            size,
+            0,
+            max(again, 0),
+            any(t.assumed for _, _, t in made),
+            "tokens × Σ layers (bytes saved per token, attention's core left out)",
+        )
     size = _sum(made, lambda tape: products(tape.ops), tokens) + count * stream(setup)
     largest = max((saved(tape.ops) for _, _, tape in made), default=0) * tokens
-    return Kept(size, size * 7 // 10, size * 3 // 2, 0, largest, True,
-                "layers × tokens × (input + attention's output + half of the products)")  # fmt: skip
+    return Kept(
+        size,
+        size * 7 // 10,
+        size * 3 // 2,
+        0,
+        largest,
+        True,
+        "layers × tokens × (input + attention's output + half of the products)",
+    )
 
 
 def products(ops: tuple[Op, ...]) -> Any:

@@ -105,8 +105,8 @@ def _attend(
 
 def _probabilities(scores: Any, style: Style) -> list[tuple[str, Any]]:
     """Scores that eager attention writes out: Transformers keeps an fp32 softmax, its copy in the
-    compute type, and dropout's output and mask; Megatron-LM's fused softmax works in 16 bit (5 bytes
-    with dropout, arXiv:2205.05198)."""
+    compute type, and dropout's output and mask; Megatron-LM's fused softmax works in 16 bit (5
+    bytes with dropout, arXiv:2205.05198)."""
     c = style.compute
     if style.kernels == "megatron":
         return [("probabilities", scores * 5)]

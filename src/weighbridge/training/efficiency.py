@@ -1,12 +1,13 @@
 """Which part of a card's stated rates training reaches, by compute capability; one row each.
 
-``products`` is the share of the dense rate that large products reach inside a training step (clocks
-fall under load), ``mixing`` that of attention kernels forward and backward together, and ``streams``
-the share of the stated bandwidth. ``gaps`` is what a step takes beyond all of these: launches,
-small kernels, waits of collectives. Rows are assumed with wide bounds; published points that they
-agree with: Llama-3.1-8B on eight H100 with FSDP, 5,762 tokens/s a card (torchtitan
-docs/performance), a 1B Llama on H100 at 302 TFLOP/s (nanotron bench), GPT-3 on A100 at 52 % of the
-rate with full recomputation (arXiv:2205.05198). To be merged with the tables of inference.
+``products`` is the share of the dense rate that large products reach inside a training step
+(clocks fall under load), ``mixing`` that of attention kernels forward and backward together, and
+``streams`` the share of the stated bandwidth. ``gaps`` is what a step takes beyond all of
+these: launches, small kernels, waits of collectives. Rows are assumed with wide bounds. Published
+points: Llama-3.1-8B on eight H100 (500 W, HBM2e) with FSDP, 5,762 tokens/s a card at 33 % MFU
+(github pytorch/torchtitan benchmarks/llama3_h100_202412_torchtitan.md); a 1B Llama on eight H100 at
+302 TFLOP/s a card (huggingface.co/nanotron/old_bench); GPT on A100 at 52 to 57 % of the rate
+(arXiv:2205.05198). To be merged with the tables of inference.
 """
 
 from __future__ import annotations
@@ -26,13 +27,34 @@ class Efficiency(NamedTuple):
     source: str
 
 
-AMPERE = Efficiency(0.75, 0.40, 0.80, 1.20, 0.80, 1.50,
-                    "A100: 52-57 % of the dense rate with recomputation (arXiv:2205.05198)")
-HOPPER = Efficiency(0.55, 0.40, 0.80, 1.30, 0.70, 1.60,
-                    "H100: 32 to 40 % MFU published (torchtitan docs/performance, nanotron bench, "
-                    "Llama 3 arXiv:2407.21783)")
-CONSUMER = Efficiency(0.75, 0.35, 0.80, 1.30, 0.70, 2.00,
-                      "assumed like A100; attention of L40S from kernel tables, 0.35 to 0.50")
+AMPERE = Efficiency(
+    0.75,
+    0.40,
+    0.80,
+    1.20,
+    0.80,
+    1.50,
+    "A100: 52-57 % of the dense rate with recomputation (arXiv:2205.05198)",
+)
+HOPPER = Efficiency(
+    0.55,
+    0.40,
+    0.80,
+    1.30,
+    0.70,
+    1.60,
+    "H100: 32 to 40 % MFU published (torchtitan docs/performance, nanotron bench, "
+    "Llama 3 arXiv:2407.21783)",
+)
+CONSUMER = Efficiency(
+    0.75,
+    0.35,
+    0.80,
+    1.30,
+    0.70,
+    2.00,
+    "assumed like A100; attention of L40S from kernel tables, 0.35 to 0.50",
+)
 OTHER = Efficiency(0.50, 0.30, 0.70, 1.40, 0.60, 2.50, "assumed: no published run")
 BY_CAPABILITY = {"8.0": AMPERE, "9.0": HOPPER, "10.0": HOPPER, "10.3": HOPPER,
                  "8.6": CONSUMER, "8.9": CONSUMER, "12.0": CONSUMER}  # fmt: skip

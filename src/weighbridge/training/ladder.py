@@ -76,8 +76,11 @@ def with_ladder(plan: TrainingPlan) -> TrainingPlan:
     if not found:
         climbed = _climbed(plan)
         found = [climbed] if climbed is not None else []
-    found += [each for each in (_smaller(plan, "micro_batch", 1),
-                                _smaller(plan, "seq_len", SHORTEST)) if each is not None]  # fmt: skip
+    found += [
+        each
+        for each in (_smaller(plan, "micro_batch", 1), _smaller(plan, "seq_len", SHORTEST))
+        if each is not None
+    ]
     return replace(plan, verdict=plan.verdict._replace(remedies=tuple(found)))
 
 
@@ -128,8 +131,9 @@ def _climbed(plan: TrainingPlan) -> Remedy | None:
 def _remedy(changes: dict[str, Any], plan: TrainingPlan, why: str) -> Remedy:
     flags = [f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
              for name, value in changes.items()]  # fmt: skip
-    option, _, value = " ".join(flags).rpartition(" ") if " " in flags[-1] else (" ".join(flags),
-                                                                                 "", "")  # fmt: skip
+    option, _, value = (
+        " ".join(flags).rpartition(" ") if " " in flags[-1] else (" ".join(flags), "", "")
+    )
     return Remedy(option, value, _total(plan), why)
 
 

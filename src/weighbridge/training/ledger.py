@@ -67,7 +67,7 @@ def rank_of(setup: Setup, stage: Stage, card: Card | None) -> Rank:
     """The ledger of one rank of a stage."""
     states = states_of(setup, stage)
     kept = kept_by_layers(setup, stage)
-    alive = in_flight(setup.training, setup.ranks, stage.index)
+    alive = in_flight(setup.training, setup.ranks, stage.number)
     loss = _loss(setup) if stage.last and setup.model.generates else NO_LOSS
     buffers = buffers_of(setup, states, stage)
     moments = {
@@ -77,9 +77,7 @@ def rank_of(setup: Setup, stage: Stage, card: Card | None) -> Rank:
     }
     resident, host = _resident(setup, states, kept, card)
     fixed = sum(term.bytes for term in resident)
-    phases = {
-        phase: _terms(setup, phase, moment, fixed) for phase, moment in moments.items()
-    }
+    phases = {phase: _terms(setup, phase, moment, fixed) for phase, moment in moments.items()}
     return Rank(resident, phases, host, states)  # type: ignore[arg-type]
 
 
@@ -147,9 +145,18 @@ def _backward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: Loss
     finished = gradients_held(setup, states)
     found: list[Moment] = []
     if stage.last:
-        found.append(Moment(before, held + end + common, loss.backward, buffers.loss,
-                            "at the loss: all that layers keep, and the final norm",
-                            held + end + common + low, held + end + common + high, loss.high))  # fmt: skip
+        found.append(
+            Moment(
+                before,
+                held + end + common,
+                loss.backward,
+                buffers.loss,
+                "at the loss: all that layers keep, and the final norm",
+                held + end + common + low,
+                held + end + common + high,
+                loss.high,
+            )
+        )
     for layer, first in _ends(stage):
         found.append(_at_layer(setup, states, kept, loss, buffers, layer, (held, low, high),
                                first=first, alone=alive <= 1))  # fmt: skip
@@ -172,8 +179,18 @@ def _ends(stage: Stage) -> list[tuple[Layer, bool]]:
     return [(stage.layers[-1], False), (stage.layers[0], True)]
 
 
-def _at_layer(setup: Setup, states: States, kept: Kept, loss: LossBytes, buffers: Buffers,
-              layer: Layer, held: tuple[int, int, int], *, first: bool, alone: bool) -> Moment:  # fmt: skip
+def _at_layer(
+    setup: Setup,
+    states: States,
+    kept: Kept,
+    loss: LossBytes,
+    buffers: Buffers,
+    layer: Layer,
+    held: tuple[int, int, int],
+    *,
+    first: bool,
+    alone: bool,
+) -> Moment:
     """In the backward of one layer: gradients of the layers behind it are there already."""
     step = walk(setup, layer)
     flow = int(stream(setup))
@@ -249,17 +266,19 @@ def _terms(setup: Setup, phase: str, moment: Moment, fixed: int) -> tuple[Term, 
     return (*terms, _slack(setup, p, fixed + sum(term.bytes for term in terms)))
 
 
-ACTIVATIONS = ("tensors saved by the code of Transformers 5.23 for this kind of layer, listed on "
-               "the meta device; byte-exact for Llama against PyTorch's own accounting. Bounds: "
-               "other versions and frameworks keep up to 5 % less and 15 % more, eager attention of "
-               "older versions 50 % more, ranks whose experts are chosen more often as well")  # fmt: skip
+ACTIVATIONS = (
+    "tensors saved by the code of Transformers 5.23 for this kind of layer, listed on "
+    "the meta device; byte-exact for Llama against PyTorch's own accounting. Bounds: "
+    "other versions and frameworks keep up to 5 % less and 15 % more, eager attention in "
+    "older versions 50 % more, ranks whose experts are chosen more often as well"
+)
 BUFFERS = "torch FSDP2, DDP and DeepSpeed sources; see training/buffers.py"
 
 
 def _slack(setup: Setup, phase: Phase, allocated: int) -> Term:
     expandable = setup.training.expandable_segments
     typical, low, high = SLACK_EXPANDABLE if expandable else SLACK
-    source = ("replay of PyTorch's caching allocator over 28 training steps: 1.006 to 1.174, median "
+    source = ("replay of PyTorch's caching allocator over 28 training steps: 1.006–1.174, median "
               "1.058; up to 1.22 where a few large blocks come and go (fsdp_qlora)")  # fmt: skip
     if expandable:
         source = "expandable segments: reserved follows allocated"
@@ -288,9 +307,16 @@ def _resident(
                     formula="elements on this rank × bytes each")  # fmt: skip
     (host if away in {"all", "nvme"} else here).append(weights)
     if setup.adapters is not None:
-        here.append(exact("adapters", states.adapters, basis="config", source=PEFT,
-                          formula="Σ rank × (in + out) × bytes",
-                          inputs={"rank": setup.adapters.rank, "elements": states.trained}))  # fmt: skip
+        here.append(
+            exact(
+                "adapters",
+                states.adapters,
+                basis="config",
+                source=PEFT,
+                formula="Σ rank × (in + out) × bytes",
+                inputs={"rank": setup.adapters.rank, "elements": states.trained},
+            )
+        )
     place = host if offloads_states(setup) else here
     if states.master:
         place.append(exact("master_weights", states.master, basis="config",
@@ -309,8 +335,16 @@ def _resident(
                           formula="trained elements × bytes / ranks",
                           inputs={"elements": states.trained}))  # fmt: skip
     if kept.host:
-        host.append(exact("activations", int(kept.host), basis="config", source=ACTIVATIONS,
-                          formula="layers × tokens × hidden × bytes", inputs=inputs_of(setup)))  # fmt: skip
+        host.append(
+            exact(
+                "activations",
+                int(kept.host),
+                basis="config",
+                source=ACTIVATIONS,
+                formula="layers × tokens × hidden × bytes",
+                inputs=inputs_of(setup),
+            )
+        )
     here += _outside(setup, states, card)
     return tuple(here), tuple(host)
 

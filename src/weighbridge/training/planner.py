@@ -101,7 +101,7 @@ def _devices(
     for stage in stages(setup.model, ranks.pipeline):
         weighed: dict[Any, Rank] = {}
         for place in range(each):
-            index = stage.index * each + place
+            index = stage.number * each + place
             card = machine.devices[index] if machine else None
             if card not in weighed:
                 weighed[card] = rank_of(setup, stage, card)

@@ -51,9 +51,9 @@ def with_companions(
     if setup.adapters is not None and references:
         references -= 1
     if not references and not objective.critics and not objective.generates:
-        notes = (f"{objective.rows} sequences per example count in --micro-batch",)
-        return devices, notes if objective.rows > 1 else ()
-    notes = []
+        said = (f"{objective.rows} sequences per example count in --micro-batch",)
+        return devices, said if objective.rows > 1 else ()
+    notes: list[str] = []
     if setup.adapters is not None and objective.references:
         notes.append("the reference is the base with its adapters switched off")
     if objective.rows > 1:
@@ -88,8 +88,19 @@ def _with(device: DevicePlan, objective: Objective, references: int, setup: Setu
                           {"models": objective.critics}, objective.source))  # fmt: skip
     if objective.generates:
         room = int(GENERATION_SHARE * device.usable) if device.usable is not None else weights
-        extra.append(Term("kv_cache", device.index, "resident", room, 0, 2 * room, "assumed",
-                          "share of the device for a generation engine, weights included",
-                          {"share": GENERATION_SHARE}, "trl vllm_gpu_memory_utilization, 0.3"))  # fmt: skip
+        extra.append(
+            Term(
+                "kv_cache",
+                device.index,
+                "resident",
+                room,
+                0,
+                2 * room,
+                "assumed",
+                "share of the device for a generation engine, weights included",
+                {"share": GENERATION_SHARE},
+                "trl vllm_gpu_memory_utilization, 0.3",
+            )
+        )
     phases = {phase: (*extra, *terms) for phase, terms in device.phases.items()}
     return replace(device, phases=phases, terms=phases[device.phase])

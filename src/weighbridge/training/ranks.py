@@ -62,7 +62,7 @@ def settle_ranks(training: Training, devices: int) -> tuple[Ranks, tuple[str, ..
     if ranks.expert > 1 and (ranks.tensor * ranks.shards) % spread:
         raise RequestError(
             f"expert_parallel_size {ranks.expert} × expert_tensor_parallel_size "
-            f"{ranks.expert_tensor} do not divide the {ranks.tensor * ranks.shards} ranks of a stage"
+            f"{ranks.expert_tensor} do not divide a stage's {ranks.tensor * ranks.shards} ranks"
         )
     if devices and ranks.world < devices:
         notes.append(f"{ranks.world:,} of the {devices:,} devices are used")
@@ -99,7 +99,7 @@ def elements_of(parameter: Parameter, ranks: Ranks) -> int:
 class Stage(NamedTuple):
     """The layers of one pipeline stage, in order, and which ends of the model it holds."""
 
-    index: int
+    number: int
     layers: tuple[Layer, ...]
     first: bool
     last: bool
@@ -118,9 +118,11 @@ class Stage(NamedTuple):
         kept = []
         for each in model.outer:
             opens = each.role == "embedding"
-            if (opens and self.first) or (not opens and self.last):
-                kept.append(each)
-            elif opens and self.last and model.tied and each.shape[0] == model.vocab:
+            if (
+                (opens and self.first)
+                or (not opens and self.last)
+                or (opens and self.last and model.tied and each.shape[0] == model.vocab)
+            ):
                 kept.append(each)
         towers = [p for tower in model.towers for p in tower.parameters] if self.first else []
         return kept + towers

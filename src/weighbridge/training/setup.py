@@ -51,7 +51,7 @@ class Setup(NamedTuple):
     @property
     def tokens(self) -> int:
         """Tokens of one micro-batch on one rank."""
-        return self.training.micro_batch * self.style.tokens
+        return self.training.micro_batch * int(self.style.tokens)
 
     @property
     def weight_element(self) -> int:

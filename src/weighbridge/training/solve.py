@@ -48,7 +48,8 @@ def _answer(request: TrainingRequest, model: Model, said: str, **changes: Any) -
 
 def _most(request: TrainingRequest, model: Model, name: str, high: int, said: str) -> TrainingPlan:
     """The largest value of an option that fits."""
-    plan_training(request._replace(training=request.training._replace(**{name: 1})), model)
+    least: dict[str, Any] = {name: 1}
+    plan_training(request._replace(training=request.training._replace(**least)), model)
     best = largest(lambda count: _fits(_plan(request, model, **{name: count})), 1, high)
     return _answer(request, model, said.format(best or 1), **{name: best or 1})
 
@@ -80,7 +81,9 @@ def _cards(request: TrainingRequest, model: Model) -> TrainingPlan:
     most = MOST_DEVICES // inner
     best = _least(lambda data: _fits(_plan(request, model, **changes(data))), most)
     count = (best or most) * inner
-    return _answer(request, model, f"{count:,} cards are the fewest that fit", **changes(best or most))
+    return _answer(
+        request, model, f"{count:,} cards are the fewest that fit", **changes(best or most)
+    )
 
 
 def _least(holds: Callable[[int], bool], high: int) -> int | None:

@@ -94,7 +94,8 @@ class TrainingSpeed(NamedTuple):
         said = (
             f"{_time(self.seconds_per_step)} a step, between {_time(self.low)} and "
             f"{_time(self.high)} · {self.tokens_per_second:,.0f} tokens/s · "
-            f"{self.tokens_per_second * DAY / 1e9:,.3g} billion a day · {self.mfu:.0%} MFU · {share}"
+            f"{self.tokens_per_second * DAY / 1e9:,.3g} billion a day · {self.mfu:.0%} MFU · "
+            f"{share}"
         )
         lines = [("speed", said)]
         if self.dataset_seconds is not None:
@@ -252,5 +253,3 @@ def _host(setup: Setup, card: Card) -> float:
         inputs = len(_stage(setup).layers) * int(stream(setup))
         seconds += 2 * inputs * asked.grad_accumulation / pcie * (1 - HIDDEN_SHARE)
     return seconds
-
-

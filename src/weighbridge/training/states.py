@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from weighbridge.model.facts import Parameter
 from weighbridge.training.optimizers import MATRICES
-from weighbridge.training.ranks import Stage, elements_of, share_of, shards_of
+from weighbridge.training.ranks import Stage, elements_of, shards_of, share_of
 from weighbridge.training.setup import CUT_GRADIENTS, CUT_STATES, CUT_WEIGHTS, Setup
 from weighbridge.units import ceil_div
 

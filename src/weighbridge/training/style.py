@@ -20,9 +20,9 @@ class Style:
     """``compute`` and ``residual`` are bytes per element of products and of the stream between.
 
     ``trains`` says that the base weights get gradients; ``masked`` that sdpa is given a mask and so
-    repeats keys and values for every query head. ``tensor`` ranks share heads and widths (``expert_tensor`` those of experts), and the
-    stream too where ``sequence`` parallelism cuts it. ``tokens`` are those of one sequence that
-    this rank holds, ``seen`` all tokens of the sequence.
+    repeats keys and values for every query head. ``tensor`` ranks share heads and widths
+    (``expert_tensor`` those of experts), and the stream too where ``sequence`` parallelism cuts
+    it. ``tokens`` are those of one sequence that this rank holds, ``seen`` all of its tokens.
     """
 
     compute: int = 2

@@ -30,7 +30,9 @@ def work_of(setup: Setup) -> Work:
     seen = Pass(length, length)
     mixing = sum(int(mixing_operations(layer.mixer, seen)) * count
                  for layer, count in model.layer_groups())  # fmt: skip
-    everything = int(pass_operations(model, length, length, logits=length if model.generates else 1))
+    everything = int(
+        pass_operations(model, length, length, logits=length if model.generates else 1)
+    )
     products = max(everything - mixing, 0)
     adapters = 2 * length * _adapter_elements(setup)
     inputs, weights = products, products if setup.trains_base else 0
@@ -58,5 +60,3 @@ def _recomputed(setup: Setup, products: int, mixing: int) -> tuple[int, int]:
     if kind == "selective":
         return (0, mixing) if setup.style.kernels == "megatron" else (layers // 2, 0)
     return layers, mixing
-
-
