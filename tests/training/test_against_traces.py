@@ -44,9 +44,7 @@ def alive(options: dict[str, Any], phase: str, model: str = "llama-3.1-8b") -> i
 
 @pytest.mark.parametrize(("options", "phase", "traced"), [row[1:] for row in TRACED],
                          ids=[row[0] for row in TRACED])  # fmt: skip
-def test_a_step_of_llama_equals_its_trace(
-    options: dict[str, Any], phase: str, traced: int
-) -> None:
+def test_a_step_of_llama_equals_its_trace(options: dict[str, Any], phase: str, traced: int) -> None:
     """Within two millionths: what remains is the rounding of small blocks."""
     assert alive(options, phase) == pytest.approx(traced, rel=2e-6)
 

@@ -54,8 +54,8 @@ MEMORY = (
     Option("kernels", "norms and activations: torch, liger, megatron", "NAME", choices=KERNELS),
     Option("loss", "how logits become a loss: auto, hf, hf-4, chunked, liger, cut, …", "NAME",
            choices=LOSSES),
-    Option("keep_outputs", "the loop holds the logits during backward, as Trainer does", "",
-           kind="flag"),
+    Option("keep_outputs", "the loop holds the model's outputs during backward, as a plain loop "
+           "does; Trainer does not", "", kind="flag"),
     Option("expandable_segments", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True", "",
            kind="flag"),
 )  # fmt: skip

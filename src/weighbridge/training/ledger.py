@@ -118,8 +118,9 @@ def _forward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: LossB
     size = _alive(kept.layers, alive) + end + _common(setup)
     spread = _spread(kept, alive)
     words = f"{kept.formula}" + (f" × {alive:g} micro-batches in flight" if alive > 1 else "")
-    return Moment(_accumulated(setup, states), size, loss.forward, buffers.forward, words,
-                  size + spread[0], size + spread[1], loss.high)  # fmt: skip
+    logits = loss.forward + loss.outputs  # the step before left its outputs in the loop's hands
+    return Moment(_accumulated(setup, states), size, logits, buffers.forward, words,
+                  size + spread[0], size + spread[1], max(loss.high, logits))  # fmt: skip
 
 
 def _alive(size: Any, count: float) -> int:
@@ -253,9 +254,9 @@ def _terms(setup: Setup, phase: str, moment: Moment, fixed: int) -> tuple[Term, 
               inputs={"bytes": setup.gradient_element}, source=setup.regime.source),
         Term("activations", 0, p, moment.activations,
              min(moment.activations, moment.activations_low) * least // 100,
-             max(moment.activations, moment.activations_high) * most // 100, basis, moment.words, inputs,
-             ACTIVATIONS),
-        Term("logits", 0, p, moment.logits, moment.logits,
+             max(moment.activations, moment.activations_high) * most // 100, basis, moment.words,
+             inputs, ACTIVATIONS),
+        Term("logits", 0, p, moment.logits, moment.logits * 6 // 7,
              max(moment.logits, moment.logits_high), "config", setup.loss.formula, inputs,
              setup.loss.source),
         Term("workspace", 0, p, moment.buffers, moment.buffers // 2, moment.buffers * 2,
@@ -278,8 +279,8 @@ BUFFERS = "torch FSDP2, DDP and DeepSpeed sources; see training/buffers.py"
 def _slack(setup: Setup, phase: Phase, allocated: int) -> Term:
     expandable = setup.training.expandable_segments
     typical, low, high = SLACK_EXPANDABLE if expandable else SLACK
-    source = ("replay of PyTorch's caching allocator over 28 training steps: 1.006–1.174, median "
-              "1.058; up to 1.22 where a few large blocks come and go (fsdp_qlora)")  # fmt: skip
+    source = ("replay of PyTorch's caching allocator over 28 training steps: 1.006–1.174, "
+              "median 1.058; up to 1.22 where a few large blocks come and go (fsdp_qlora)")  # fmt: skip
     if expandable:
         source = "expandable segments: reserved follows allocated"
     elif setup.training.batching == "padded":
