@@ -116,7 +116,13 @@ def test_markdown_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "plan"])
 def test_every_command_prints_json(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    target = {"sweep": ["gpt2"], "rules": ["gpt2"], "card": ["h100"]}.get(name, [])
+    target = {
+        "sweep": ["gpt2"],
+        "rules": ["gpt2"],
+        "card": ["h100"],
+        "fit": ["gpt2", "--on", "t4"],
+        "train": ["gpt2"],
+    }.get(name, [])
     made = answer(capsys, name, *target)
     assert made["schema"] == 1
 

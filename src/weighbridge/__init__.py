@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import plan, rules, sweep, train
+    from weighbridge.api import fit, plan, rules, sweep, train
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -27,6 +27,7 @@ _WHERE = {
     "Term": "term",
     "WeighbridgeError": "errors",
     "find_card": "hardware.cards",
+    "fit": "api",
     "list_cards": "hardware.cards",
     "plan": "api",
     "rules": "api",
@@ -42,6 +43,7 @@ __all__ = [
     "WeighbridgeError",
     "__version__",
     "find_card",
+    "fit",
     "list_cards",
     "plan",
     "rules",

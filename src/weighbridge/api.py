@@ -11,6 +11,7 @@ from weighbridge.request import make_request
 
 if TYPE_CHECKING:
     from weighbridge.rules import RuleResult
+    from weighbridge.search.fit import Fit
     from weighbridge.search.sweep import Sweep
     from weighbridge.training.planner import TrainingPlan
 
@@ -62,6 +63,13 @@ def train(model: Name, *, solve: str | None = None, **options: Any) -> TrainingP
     request = make_training(os.fspath(model), options)
     made = plan_training(request) if solve is None else solve_training(request, solve)
     return with_ladder(made)
+
+
+def fit(model: Name, **options: Any) -> Fit:
+    """How far a machine goes: longest context, most users, best format, and what binds."""
+    from weighbridge.search.fit import fit as fit_request
+
+    return fit_request(make_request(os.fspath(model), options))
 
 
 def rules(model: Name, **options: Any) -> tuple[RuleResult, ...]:

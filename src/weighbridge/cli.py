@@ -22,6 +22,7 @@ from weighbridge.errors import InputError
 SUMMARY = "How much GPU memory a language model takes, before you load it."
 COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
+    "fit": "the longest context, the most users and the best format that a card holds",
     "train": "what training takes on every device, how long it takes, and what would fit",
     "sweep": "totals over contexts and concurrencies",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",
@@ -91,7 +92,8 @@ def _help() -> str:
         f"weigh {__version__}. {SUMMARY}\n\n"
         "usage: weigh MODEL [--on CARD] [options]\n       weigh COMMAND …\n\n"
         "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json, a GGUF file, a\n"
-        "repository of the Hub (org/name, hf:org/name@revision), BASE+ADAPTER, or a size (7B).\n\n"
+        "repository of the Hub (org/name, hf:org/name@revision, org/name:Q4_K_M of GGUF files),\n"
+        "BASE+ADAPTER, or a size (7B).\n\n"
         f"commands:\n{commands}\n\n"
         "examples:\n"
         "  weigh llama-3.1-8b --on rtx-4090\n"

@@ -105,6 +105,7 @@ class Weighing:
     devices: tuple[DevicePlan, ...]
     verdict: Verdict
     assumptions: tuple[str, ...]
+    host: DevicePlan | None
 
     @property
     def total(self) -> int:
@@ -155,6 +156,11 @@ class Plan(Weighing):
     log: tuple[str, ...] = ()
     version: str = __version__
 
+    @property
+    def context(self) -> int:
+        """Tokens that a sequence may have: a prompt that fills it counts no further token."""
+        return int(self.tokens.context if self.tokens.output > 1 else self.tokens.prompt)
+
     def to_dict(self) -> dict[str, Any]:
         """The plan as ``--json`` prints it."""
         from weighbridge.show.json import plan_to_dict
@@ -186,7 +192,7 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         request,
         model.max_positions,
         generates=model.generates,
-        default=default_context(engine, model),
+        default=default_context(engine, model, request.deployment),
     )
     question = Question(
         model,
@@ -212,6 +218,7 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         settings=spending.settings,
         speed=_speed(question, devices, spending),
         log=spending.log,
+        host=None if spending.host is None else _host(spending.host),
     )
 
 
@@ -231,10 +238,18 @@ def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spendi
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
+    card = machine.devices[spending.index] if machine else None
+    return _held_by(spending, card.name if card else "any device", card)
+
+
+def _host(spending: DeviceSpending) -> DevicePlan:
+    """Host memory, of which no size is known: it is stated, and no verdict hangs on it."""
+    return _held_by(spending, "host memory", None)
+
+
+def _held_by(spending: DeviceSpending, name: str, card: Card | None) -> DevicePlan:
     phases = {phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()}
     peak = max(phases, key=lambda phase: sum(term.bytes for term in phases[phase]))
-    card = machine.devices[spending.index] if machine else None
-    name = card.name if card else "any device"
     return DevicePlan(name, spending.index, card, peak, phases[peak], phases)
 
 
@@ -288,8 +303,10 @@ def _refused(refusal: Refusal, devices: tuple[DevicePlan, ...]) -> Verdict:
     if not refusal.option:
         return Verdict(False, True, refusal.message)
     fullest = max(device.total for device in devices)
-    remedy = Remedy(refusal.option, refusal.value, fullest, "the engine starts with it")
-    return Verdict(False, True, refusal.message, (remedy,))
+    changes = ((refusal.option, refusal.value), *refusal.others)
+    why = "the engine starts with it"
+    remedies = tuple(Remedy(option, value, fullest, why) for option, value in changes)
+    return Verdict(False, True, refusal.message, remedies)
 
 
 def _capacity(request: Request, tokens: Tokens, devices: tuple[DevicePlan, ...]) -> Capacity:

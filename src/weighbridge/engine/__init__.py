@@ -2,8 +2,10 @@
 
 An engine module offers ``spend(question) -> Spending``: from the facts of a model, the settled
 lengths and the machine, the terms of every device in every phase; ``NEWEST``, the newest version
-modelled; and, where it takes a context by itself, ``default_context(model, version)``. To add an
-engine, write that file, its options in ``options`` and a row here.
+modelled; and, where it takes a context by itself, ``default_context(model, version)``, or, where
+its own options decide, ``settled_context(deployment, model)``. One that does not number its
+versions as major.minor.patch reads and writes them (``parse_version``, ``version_text``). To add
+an engine, write that file, its options in ``options`` and a row here.
 """
 
 from __future__ import annotations
@@ -34,7 +36,13 @@ class Engine(NamedTuple):
     version: tuple[int, int, int]
 
     def __str__(self) -> str:
-        return f"{self.name}=={'.'.join(map(str, self.version))}"
+        return f"{self.name}=={self.version_text}"
+
+    @property
+    def version_text(self) -> str:
+        """The version as the engine writes it: ``0.32.0``, ``b7079``."""
+        write = getattr(import_module(MODULES[self.name]), "version_text", None)
+        return ".".join(map(str, self.version)) if write is None else str(write(self.version))
 
 
 class Question(NamedTuple):
@@ -85,18 +93,21 @@ class Refusal(NamedTuple):
     """Why the engine would not start, in its own words or ours, and what would work.
 
     ``option`` and ``value`` are a change under which it starts; empty where none is known.
+    ``others`` are further such changes, each by itself.
     """
 
     message: str
     option: str = ""
     value: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
 
 class Spending(NamedTuple):
     """Every device's terms, the cache's facts, the weights' format, and what was assumed.
 
     An engine that sizes its own pool states its ``capacity``, the lines that it would log, and why
-    it would not start; one that takes what the workload needs leaves them out.
+    it would not start; one that takes what the workload needs leaves them out. ``host`` is what
+    it takes of host memory, where that is part of the plan.
     """
 
     devices: tuple[DeviceSpending, ...]
@@ -108,6 +119,7 @@ class Spending(NamedTuple):
     log: tuple[str, ...] = ()
     refusal: Refusal | None = None
     layout: Layout = Layout()
+    host: DeviceSpending | None = None
 
 
 Spend = Callable[[Question], Spending]
@@ -124,9 +136,18 @@ def parse_engine(text: str) -> Engine:
         if name in PLANNED:
             raise EngineError(f"engine {name!r} is not modelled yet; modelled are: {known}")
         raise EngineError(f"engine {name[:60]!r} is not known; modelled are: {known}")
-    newest: tuple[int, int, int] = import_module(MODULES[name]).NEWEST
+    module = import_module(MODULES[name])
+    newest: tuple[int, int, int] = module.NEWEST
     if not separator:
         return Engine(name, newest)
+    own = getattr(module, "parse_version", None)
+    if own is not None:
+        found = own(version)
+        if found is None:
+            raise EngineError(
+                f"version {version[:40]!r} of {name} cannot be read; write {Engine(name, newest)}"
+            )
+        return Engine(name, found)
     parts = version.split(".")
     if not 1 <= len(parts) <= 3 or not all(
         p.isascii() and p.isdigit() and len(p) < 5 for p in parts
@@ -139,9 +160,14 @@ def parse_engine(text: str) -> Engine:
     return Engine(name, (major, minor, patch))
 
 
-def default_context(engine: Engine, model: Model) -> int | None:
+def default_context(engine: Engine, model: Model, deployment: Deployment) -> int | None:
     """The context that an engine takes where none is named; None where it has no default."""
-    function = getattr(import_module(MODULES[engine.name]), "default_context", None)
+    module = import_module(MODULES[engine.name])
+    settled = getattr(module, "settled_context", None)
+    if settled is not None:
+        found: int | None = settled(deployment, model)
+        return found
+    function = getattr(module, "default_context", None)
     return None if function is None else function(model, engine.version)
 
 

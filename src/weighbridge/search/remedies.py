@@ -8,6 +8,7 @@ from weighbridge.errors import InputError
 from weighbridge.formats import FORMATS, find_format
 from weighbridge.hardware.cards import list_cards
 from weighbridge.model.facts import Model
+from weighbridge.options import engine_options
 from weighbridge.planner import Plan, Remedy, plan_request
 from weighbridge.records import replace
 from weighbridge.request import Request
@@ -24,7 +25,7 @@ def with_remedies(plan: Plan) -> Plan:
     if plan.verdict.fits is not False:
         return plan
     tried = (_attention(plan), _format(plan), _context(plan), _concurrency(plan),
-             _more_cards(plan), _larger_card(plan))  # fmt: skip
+             _more_cards(plan), _larger_card(plan), _offload(plan))  # fmt: skip
     found = tuple(remedy for remedy in tried if remedy is not None)
     if not any(remedy.option != "--on" for remedy in found):
         both = _format_and(plan, "concurrency") or _format_and(plan, "max_model_len")
@@ -140,6 +141,18 @@ def _concurrency(plan: Plan) -> Remedy | None:
     if best is None or changed is None:
         return None
     return _remedy("--concurrency", best, changed, "the most sequences at once that fit")
+
+
+def _offload(plan: Plan) -> Remedy | None:
+    """Layers in host memory, where the engine places them by itself."""
+    own = plan.request.deployment.own
+    if "device_map" not in engine_options(plan.engine.name).own or own.get("device_map"):
+        return None
+    changed = _attempt(plan, own={**own, "device_map": "auto"})
+    if changed is None or not _fits(changed) or changed.host is None:
+        return None
+    why = f"{format_bytes(changed.host.total)} of weights in host memory, which is far slower"
+    return _remedy("--device-map", "auto", changed, why)
 
 
 def _more_cards(plan: Plan) -> Remedy | None:

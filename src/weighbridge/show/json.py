@@ -18,12 +18,13 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "request": {
             **plan.request.to_dict(),
             **plan.settings,
-            "max_model_len": plan.tokens.context if plan.tokens.output > 1 else plan.tokens.prompt,
+            "max_model_len": plan.context,
             "input_tokens": plan.tokens.prompt,
             "output_tokens": plan.tokens.output,
             "assumptions": list(plan.assumptions),
         },
         "devices": [device_to_dict(device) for device in plan.devices],
+        "host": None if plan.host is None else device_to_dict(plan.host),
         "total_bytes": plan.total,
         "low": plan.low,
         "high": plan.high,
@@ -39,7 +40,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "speed": None if plan.speed is None else plan.speed.to_dict(),
         "engine": {
             "name": plan.engine.name,
-            "version": ".".join(map(str, plan.engine.version)),
+            "version": plan.engine.version_text,
             "log": list(plan.log),
         },
     }

@@ -199,6 +199,9 @@ def further_totals(plan: Weighing, device: DevicePlan) -> list[str]:
     if len(plan.devices) > 1:
         bounds = _bounds(plan.low, plan.high)
         lines.append(f"over all {len(plan.devices)} devices: {format_bytes(plan.total)}{bounds}")
+    if plan.host is not None:
+        bounds = _bounds(plan.host.low, plan.host.high)
+        lines.append(f"in host memory: {format_bytes(plan.host.total)}{bounds}")
     return lines
 
 

@@ -13,7 +13,7 @@ from weighbridge.show.summary import layers_line, model_line
 from weighbridge.show.text import answer_to_text
 from weighbridge.show.width import clean
 from weighbridge.training.planner import TrainingPlan
-from weighbridge.units import format_bytes, format_parameters
+from weighbridge.units import format_parameters
 
 
 def training_to_text(
@@ -37,7 +37,6 @@ def facts(plan: TrainingPlan) -> list[tuple[str, str]]:
         ("memory", _memory(plan)),
         ("work", _work(plan)),
         ("ranks", _ranks(plan)),
-        ("host", _host(plan)),
         *(plan.speed.facts() if plan.speed is not None else ()),
     ]
     return [(name, clean(sentence)) for name, sentence in every if sentence]
@@ -86,11 +85,6 @@ def _ranks(plan: TrainingPlan) -> str:
     return f"{shape} · {plan.settings['sharding']}{away}"
 
 
-def _host(plan: TrainingPlan) -> str:
-    size = sum(term.bytes for term in plan.host)
-    return f"{format_bytes(size)} in host memory, for all ranks" if size else ""
-
-
 def training_to_dict(plan: TrainingPlan) -> dict[str, Any]:
     """Every number, in the shape that other programs rely on (schema 1)."""
     asked = plan.request.to_dict()
@@ -111,10 +105,7 @@ def training_to_dict(plan: TrainingPlan) -> dict[str, Any]:
         "total_bytes": plan.total,
         "low": plan.low,
         "high": plan.high,
-        "host": {
-            "total_bytes": sum(term.bytes for term in plan.host),
-            "terms": [term.to_dict() for term in plan.host],
-        },
+        "host": None if plan.host is None else device_to_dict(plan.host),
         "verdict": verdict_to_dict(plan.verdict),
         "speed": None if plan.speed is None else plan.speed.to_dict(),
     }

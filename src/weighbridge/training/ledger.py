@@ -280,7 +280,7 @@ def _slack(setup: Setup, phase: Phase, allocated: int) -> Term:
     expandable = setup.training.expandable_segments
     typical, low, high = SLACK_EXPANDABLE if expandable else SLACK
     source = ("replay of PyTorch's caching allocator over 28 training steps: 1.006–1.174, "
-              "median 1.058; up to 1.22 where a few large blocks come and go (fsdp_qlora)")  # fmt: skip
+              "median 1.058; up to 1.22 where few large blocks come and go")  # fmt: skip
     if expandable:
         source = "expandable segments: reserved follows allocated"
     elif setup.training.batching == "padded":

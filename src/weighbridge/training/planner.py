@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 
 @record
 class TrainingPlan(Weighing):
-    """What each rank holds in each phase of a step; ``host`` is what stands in host memory, for all
-    ranks of the machine together."""
+    """What each rank holds in each phase of a step, and the host for all ranks together."""
 
     request: TrainingRequest
     ranks: Ranks
-    host: tuple[Term, ...]
     trained: int
     length: int
     settings: Mapping[str, str]
@@ -80,7 +78,7 @@ def plan_training(request: TrainingRequest, model: Model | None = None) -> Train
         assumptions=tuple(dict.fromkeys((*model.notes, *setup.notes, *notes,
                                          *(machine.notes if machine else ())))),
         ranks=setup.ranks,
-        host=host,
+        host=_host(host),
         trained=trained,
         length=setup.length,
         settings=setup.settings,
@@ -110,6 +108,24 @@ def _devices(
             host += [term._replace(device=index) for term in rank.host]
         trained += next(iter(weighed.values())).states.trained * ranks.tensor
     return tuple(made), tuple(host), trained
+
+
+def _host(terms: tuple[Term, ...]) -> DevicePlan | None:
+    """What all ranks leave in host memory, one term for each name."""
+    if not terms:
+        return None
+    summed: dict[str, Term] = {}
+    for term in terms:
+        held = summed.get(term.name)
+        more = (held.bytes, held.low, held.high) if held is not None else (0, 0, 0)
+        summed[term.name] = term._replace(
+            device=-1,
+            bytes=term.bytes + more[0],
+            low=term.low + more[1],
+            high=term.high + more[2],
+        )
+    kept = tuple(summed.values())
+    return DevicePlan("host memory", -1, None, "step", kept, {"step": kept})
 
 
 def _device(rank: Rank, index: int, card: Any) -> DevicePlan:
