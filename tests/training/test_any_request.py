@@ -16,7 +16,7 @@ from weighbridge.training.regimes import REGIMES
 
 MODELS = ("llama-3.2-1b", "mixtral-8x7b-v0.1", "gemma-2-2b", "deepseek-v2-lite", "bert-base-uncased",
           "nemotron-h-8b-base-8k", "gpt2", "qwen3-next-80b-a3b-instruct")  # fmt: skip
-COUNT = st.sampled_from((1, 2, 3, 4, 8))
+COUNT = st.sampled_from((1, 1, 1, 2, 4, 3))
 REQUESTS = st.fixed_dictionaries(
     {},
     optional={
