@@ -44,6 +44,7 @@ class DevicePlan:
     phase: Phase
     terms: tuple[Term, ...]
     phases: Mapping[Phase, tuple[Term, ...]]
+    bounds: tuple[int, int] | None = None
 
     @property
     def total(self) -> int:
@@ -53,11 +54,15 @@ class DevicePlan:
     @property
     def low(self) -> int:
         """The least it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[0]
         return max(sum(term.low for term in terms) for terms in self.phases.values())
 
     @property
     def high(self) -> int:
         """The most it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[1]
         return max(sum(term.high for term in terms) for terms in self.phases.values())
 
     @property
@@ -203,6 +208,8 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         machine.devices if machine else (),
     )
     spending = spend(question)
+    tokens = spending.tokens or tokens
+    question = question._replace(tokens=tokens)
     devices = tuple(_device(each, machine) for each in spending.devices)
     return Plan(
         request=request,
@@ -234,7 +241,10 @@ def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spendi
         for device in devices
     ]
     dtype = spending.settings["activations"]
-    return speed_floor(question, spending.storage, spending.cache, dtype, held)
+    used = question._replace(cards=tuple(device.card for device in devices if device.card))
+    layout = spending.layout
+    at_once = layout.tensor * layout.data
+    return speed_floor(used, spending.storage, spending.cache, dtype, held, at_once)
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
@@ -250,7 +260,7 @@ def _host(spending: DeviceSpending) -> DevicePlan:
 def _held_by(spending: DeviceSpending, name: str, card: Card | None) -> DevicePlan:
     phases = {phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()}
     peak = max(phases, key=lambda phase: sum(term.bytes for term in phases[phase]))
-    return DevicePlan(name, spending.index, card, peak, phases[peak], phases)
+    return DevicePlan(name, spending.index, card, peak, phases[peak], phases, spending.bounds)
 
 
 NO_CARD = Verdict(None, False, "no card was named; add --on CARD to see whether it fits")
@@ -304,8 +314,8 @@ def _refused(refusal: Refusal, devices: tuple[DevicePlan, ...]) -> Verdict:
         return Verdict(False, True, refusal.message)
     fullest = max(device.total for device in devices)
     changes = ((refusal.option, refusal.value), *refusal.others)
-    why = "the engine starts with it"
-    remedies = tuple(Remedy(option, value, fullest, why) for option, value in changes)
+    why, size = "the engine starts with it", refusal.bytes or fullest
+    remedies = tuple(Remedy(option, value, size, why) for option, value in changes)
     return Verdict(False, True, refusal.message, remedies)
 
 

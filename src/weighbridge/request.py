@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from weighbridge.errors import RequestError
-from weighbridge.options import EngineOptions, Option, engine_options, read_value
+from weighbridge.options import AUTO, EngineOptions, Option, engine_options, read_value
 from weighbridge.options.common import DEPLOYMENT, WORKLOAD
 
 DEFAULT_CONTEXT = 8192
@@ -153,6 +153,8 @@ def make_request(model: str, options: Mapping[str, Any]) -> Request:
         if value is not None:
             given[name] = read_value(rows[name], value)
     _check_taken(given, known, engine)
+    if given.get("max_model_len") == AUTO and engine.partition("==")[0] not in FINDS_CONTEXT:
+        raise RequestError("max_model_len auto is vLLM's; give a number of tokens")
     if engine.partition("==")[0] == "transformers":
         _batch_of_transformers(given)
     deployment = {k: given[k] for k in given if k in Deployment._fields}
@@ -165,6 +167,7 @@ def make_request(model: str, options: Mapping[str, Any]) -> Request:
     return request
 
 
+FINDS_CONTEXT = ("vllm",)
 POSITIVE = {
     "max_num_seqs": "an engine admits at least one sequence",
     "max_num_batched_tokens": "a step has at least one token",
@@ -276,6 +279,7 @@ def settle_tokens(
     what the model's positions allow, ``default`` the context that an engine takes by itself.
     """
     context = request.deployment.max_model_len
+    context = None if context == AUTO else context
     prompt, output = request.workload.input_tokens, request.workload.output_tokens
     for name, value in (("max_model_len", context), ("input_tokens", prompt)):
         if value == 0:

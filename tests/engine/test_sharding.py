@@ -43,15 +43,15 @@ def built() -> list[dict[str, Any]]:
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for row in lines("vllm_oracle.jsonl"):
         if "error" not in row and row["weights"] == "bf16":
-            found[row["model"], row.get("tensor_parallel_size", 1)] = row
+            found[row["model"], row["asked"].get("tensor_parallel_size", 1)] = row
     return list(found.values())
 
 
 @pytest.mark.parametrize(
-    "row", built(), ids=lambda r: f"{r['model']} tp{r.get('tensor_parallel_size', 1)}"
+    "row", built(), ids=lambda r: f"{r['model']} tp{r['asked'].get('tensor_parallel_size', 1)}"
 )
 def test_a_rank_holds_what_vllm_builds(row: dict[str, Any]) -> None:
-    layout = Layout(tensor=row.get("tensor_parallel_size", 1))
+    layout = Layout(tensor=row["asked"].get("tensor_parallel_size", 1))
     ours = elements(rank_parameters(facts(row["model"]), layout))
     assert ours + CORRECTIONS.get(row["model"], 0) == row["parameters"]
 

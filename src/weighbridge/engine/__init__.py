@@ -25,8 +25,13 @@ from weighbridge.records import record
 from weighbridge.request import Deployment, Tokens
 from weighbridge.term import Phase, Term
 
-MODULES = {"transformers": "weighbridge.engine.transformers"}
-PLANNED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "ollama")
+MODULES = {
+    "transformers": "weighbridge.engine.transformers",
+    "vllm": "weighbridge.engine.vllm",
+    "sglang": "weighbridge.engine.sglang",
+    "tensorrt-llm": "weighbridge.engine.tensorrt_llm",
+}
+PLANNED = ("llama.cpp", "ollama")
 
 
 class Engine(NamedTuple):
@@ -61,11 +66,16 @@ class Question(NamedTuple):
 
 @record
 class DeviceSpending:
-    """The terms of one device: those always there, and those of each phase."""
+    """The terms of one device: those always there, and those of each phase.
+
+    ``bounds`` are the least and the most of all terms together, where they cannot all be low or
+    high at once: an engine whose pool takes what the others leave.
+    """
 
     index: int
     resident: tuple[Term, ...]
     phases: Mapping[Phase, tuple[Term, ...]]
+    bounds: tuple[int, int] | None = None
 
 
 class CacheFacts(NamedTuple):
@@ -92,14 +102,16 @@ class Capacity(NamedTuple):
 class Refusal(NamedTuple):
     """Why the engine would not start, in its own words or ours, and what would work.
 
-    ``option`` and ``value`` are a change under which it starts; empty where none is known.
-    ``others`` are further such changes, each by itself.
+    ``option`` and ``value`` are a change under which it starts, empty where none is known, and
+    ``bytes`` what the fullest device holds then. ``others`` are further such changes, each by
+    itself.
     """
 
     message: str
     option: str = ""
     value: str = ""
     others: tuple[tuple[str, str], ...] = ()
+    bytes: int = 0
 
 
 class Spending(NamedTuple):
@@ -107,7 +119,8 @@ class Spending(NamedTuple):
 
     An engine that sizes its own pool states its ``capacity``, the lines that it would log, and why
     it would not start; one that takes what the workload needs leaves them out. ``host`` is what
-    it takes of host memory, where that is part of the plan.
+    it takes of host memory, where that is part of the plan. ``tokens`` are other lengths than those
+    asked about, where the engine finds the context by itself.
     """
 
     devices: tuple[DeviceSpending, ...]
@@ -120,6 +133,7 @@ class Spending(NamedTuple):
     refusal: Refusal | None = None
     layout: Layout = Layout()
     host: DeviceSpending | None = None
+    tokens: Tokens | None = None
 
 
 Spend = Callable[[Question], Spending]

@@ -159,8 +159,10 @@ CACHE_FORMATS: tuple[CacheFormat, ...] = (
         16,
         9,
         4,
-        ("vllm", "tensorrt-llm"),
-        "NVIDIA ModelOpt NVFP4: 16 values in 8 bytes, one scale of a byte",
+        ("vllm", "sglang", "tensorrt-llm"),
+        "NVIDIA ModelOpt NVFP4: 16 values in 8 bytes, one scale of a byte; SGLang "
+        "pool_configurator.py, kv_scale_buffer",
+        ("fp4_e2m1",),
     ),
     _ggml("Q8_0", 8),
     _ggml("Q5_1", 5),

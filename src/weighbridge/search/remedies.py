@@ -24,7 +24,9 @@ def with_remedies(plan: Plan) -> Plan:
     """The plan, with the single changes that would make it fit in its verdict."""
     if plan.verdict.fits is not False:
         return plan
-    tried = (_attention(plan), _format(plan), _context(plan), _concurrency(plan),
+    own = plan.verdict.remedies
+    shorter = None if any(each.option == "max_model_len" for each in own) else _context(plan)
+    tried = (*own, _attention(plan), _format(plan), shorter, _concurrency(plan),
              _more_cards(plan), _larger_card(plan), _offload(plan))  # fmt: skip
     found = tuple(remedy for remedy in tried if remedy is not None)
     if not any(remedy.option != "--on" for remedy in found):
@@ -165,7 +167,10 @@ def _more_cards(plan: Plan) -> Remedy | None:
             continue
         changed = _attempt(plan, on=f"{count}x{card.id}")
         if changed is not None and _fits(changed):
-            return _remedy("--on", f"{count}x{card.id}", changed, "layers spread over the cards")
+            why = "layers spread over the cards"
+            if changed.settings.get("tensor_parallel_size", "1") != "1":
+                why = "each card holds a part of every layer"
+            return _remedy("--on", f"{count}x{card.id}", changed, why)
     return None
 
 

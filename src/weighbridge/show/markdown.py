@@ -20,6 +20,7 @@ from weighbridge.show.summary import (
     bounds_note,
     facts,
     further_totals,
+    logged,
     verdict_head,
     ways_out,
 )
@@ -43,6 +44,7 @@ def answer_to_markdown(plan: Weighing, said: Sequence[tuple[str, str]]) -> str:
         _ledger(worst, unit, named=len(groups) > 1 or worst.count > 1),
         "\n".join(f"- {escape_markdown(each)}" for each in further_totals(plan, worst.first)),
         _way_out(plan),
+        _listed(*logged(plan)),
         _listed("Assumed", assumptions(plan)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"

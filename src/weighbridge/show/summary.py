@@ -108,15 +108,44 @@ def both_units(size: int) -> str:
     return f"{format_bytes(size)} ({format_bytes_decimal(size)})"
 
 
+TITLES = {"vllm": "vLLM", "sglang": "SGLang", "tensorrt-llm": "TensorRT-LLM"}
+
+
+def logged(plan: Plan) -> tuple[str, list[str]]:
+    """A title and the lines that the engine would print; an error stands in the verdict."""
+    title = f"{TITLES.get(plan.engine.name, plan.engine.name)} would log"
+    return title, [clean(line) for line in plan.log if not line.startswith("ValueError: ")]
+
+
 def _engine(plan: Plan) -> str:
     parts = [str(plan.engine).replace("==", " ")]
     asked = plan.request.deployment
+    if "max_num_seqs" in plan.settings:
+        return " · ".join([*parts, *_scheduler(plan)])
     attention = plan.settings.get("attn_implementation", asked.attn_implementation)
     growth = plan.settings.get("cache_implementation", asked.cache_implementation)
     parts.append(f"{attention} attention")
     if plan.cache.bytes_per_sequence:
         parts.append(f"{growth} cache in {plan.cache.dtype}")
     return " · ".join(parts)
+
+
+def _scheduler(plan: Plan) -> list[str]:
+    """What an engine that schedules decided: shares, sizes of a step, ranks."""
+    decided = plan.settings
+    parts = [f"{int(decided['max_num_seqs']):,} sequences at most"]
+    if "max_num_batched_tokens" in decided:
+        parts.append(f"{int(decided['max_num_batched_tokens']):,} tokens a step")
+    if "gpu_memory_utilization" in decided:
+        parts.append(f"{float(decided['gpu_memory_utilization']):.1%} of each device")
+    for name, what in (
+        ("tensor_parallel_size", "tensor"),
+        ("pipeline_parallel_size", "pipeline"),
+        ("data_parallel_size", "data"),
+    ):
+        if decided.get(name, "1") != "1":
+            parts.append(f"{what} parallel over {decided[name]}")
+    return [*parts, f"cache in {plan.cache.dtype}"]
 
 
 def _work(plan: Plan) -> str:
@@ -165,6 +194,8 @@ def _room(plan: Plan) -> str:
     parts = [f"{tokens:,} tokens of cache"] if tokens is not None else []
     if sequences is not None:
         parts.append(f"{_tenths(sequences)} such sequences")
+    if plan.log:
+        return " or ".join(parts)
     return " or ".join(parts) + ", the other terms unchanged"
 
 
@@ -192,7 +223,7 @@ def further_totals(plan: Weighing, device: DevicePlan) -> list[str]:
     """The device's totals in the phases that are not its peak, and the total of all devices."""
     lines = []
     for phase, terms in device.phases.items():
-        if phase != device.phase:
+        if phase != device.phase and terms != device.terms:
             bounds = _bounds(sum(t.low for t in terms), sum(t.high for t in terms))
             when = "while loading" if phase == "load" else f"in {spoken(phase)}"
             lines.append(f"{when}: {format_bytes(sum(t.bytes for t in terms))}{bounds}")

@@ -28,6 +28,7 @@ from weighbridge.show.summary import (
     bounds_note,
     facts,
     further_totals,
+    logged,
     verdict_head,
     ways_out,
 )
@@ -60,6 +61,7 @@ def answer_to_text(
         page.fields(list(said)),
         _devices(groups, unit, page) + "\n" + _further(plan, groups, page),
         _way_out(plan, page),
+        page.bullets(*logged(plan)),
         page.bullets("assumed", assumptions(plan)),
     ]
     if why:
