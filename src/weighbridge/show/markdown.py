@@ -30,10 +30,12 @@ from weighbridge.term import spoken
 
 def plan_to_markdown(plan: Plan) -> str:
     """The verdict, what was weighed, the ledger, the way out and the assumptions."""
-    return answer_to_markdown(plan, facts(plan))
+    return answer_to_markdown(plan, facts(plan), logged(plan))
 
 
-def answer_to_markdown(plan: Weighing, said: Sequence[tuple[str, str]]) -> str:
+def answer_to_markdown(
+    plan: Weighing, said: Sequence[tuple[str, str]], log: tuple[str, list[str]] = ("", [])
+) -> str:
     """Any answer, in the same blocks."""
     unit, groups = unit_for(plan), group_devices(plan)
     worst = fullest(groups)
@@ -44,7 +46,7 @@ def answer_to_markdown(plan: Weighing, said: Sequence[tuple[str, str]]) -> str:
         _ledger(worst, unit, named=len(groups) > 1 or worst.count > 1),
         "\n".join(f"- {escape_markdown(each)}" for each in further_totals(plan, worst.first)),
         _way_out(plan),
-        _listed(*logged(plan)),
+        _listed(*log),
         _listed("Assumed", assumptions(plan)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"

@@ -48,20 +48,27 @@ def plan_to_text(
 
     ``why`` opens every number: its formula, what was put in, and where it comes from.
     """
-    return answer_to_text(plan, facts(plan), Page(page_width(width), painter(colour)), why=why)
+    page = Page(page_width(width), painter(colour))
+    return answer_to_text(plan, facts(plan), page, log=logged(plan), why=why)
 
 
 def answer_to_text(
-    plan: Weighing, said: Sequence[tuple[str, str]], page: Page, *, why: bool = False
+    plan: Weighing,
+    said: Sequence[tuple[str, str]],
+    page: Page,
+    *,
+    log: tuple[str, list[str]] = ("", []),
+    why: bool = False,
 ) -> str:
-    """Any answer: verdict, what was weighed, the devices, the way out, what was assumed."""
+    """Any answer: verdict, what was weighed, the devices, the way out, what was assumed; ``log``
+    is a title and lines that an engine would print."""
     unit, groups = unit_for(plan), group_devices(plan)
     blocks = [
         _verdict(plan, page),
         page.fields(list(said)),
         _devices(groups, unit, page) + "\n" + _further(plan, groups, page),
         _way_out(plan, page),
-        page.bullets(*logged(plan)),
+        page.bullets(*log),
         page.bullets("assumed", assumptions(plan)),
     ]
     if why:
