@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from weighbridge.model.facts import Layer
 from weighbridge.records import replace
 from weighbridge.training.layers import LayerTape, layer_tape
-from weighbridge.training.ranks import Stage
+from weighbridge.training.ranks import Stage, elements_of
 from weighbridge.training.setup import Setup
 from weighbridge.training.style import norm
 from weighbridge.training.tape import Op, moments, saved
@@ -177,6 +177,19 @@ def before_loss(setup: Setup) -> Any:
               bias=biased)  # fmt: skip
     size = saved([op]) + (hidden * style.compute if setup.trains_base else 0)
     return size * setup.tokens
+
+
+def cast_weights(setup: Setup, stage: Stage) -> int:
+    """Copies of matrices in the type of the products that autocast keeps to the end of the forward
+    pass, and autograd until their layer's backward (aten autocast_mode.cpp, cached_cast)."""
+    if not setup.regime.casts:
+        return 0
+    matrices = sum(
+        elements_of(each, setup.ranks) * count
+        for each, count in stage.parameters(setup.model)
+        if len(each.shape) >= 2 and each.role in {"linear", "expert", "head"}
+    )
+    return matrices * setup.regime.compute
 
 
 def rotary(setup: Setup) -> Any:

@@ -12,6 +12,7 @@ from weighbridge.training.activations import (
     Kept,
     batch,
     before_loss,
+    cast_weights,
     kept_by_layers,
     rotary,
     stream,
@@ -31,7 +32,7 @@ SLACK = (58, 6, 220)
 SLACK_EXPANDABLE = (10, 0, 40)
 SLACK_VARIED = (119, 30, 220)
 OTHER_CODE = {"torch": (95, 115), "liger": (85, 125), "megatron": (70, 130)}
-EAGER_HIGH, EXPERTS_HIGH = 50, 50
+EAGER_HIGH, EXPERTS_HIGH, CASTS = 50, 50, 15
 NO_LOSS = LossBytes(0, 0, 0, 0, 0)
 
 
@@ -115,7 +116,7 @@ def offloads_states(setup: Setup) -> bool:
 def _forward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: LossBytes,
              buffers: Buffers, alive: float) -> Moment:  # fmt: skip
     end = before_loss(setup) if stage.last else 0
-    size = _alive(kept.layers, alive) + end + _common(setup)
+    size = _alive(kept.layers, alive) + end + _common(setup) + cast_weights(setup, stage)
     spread = _spread(kept, alive)
     words = f"{kept.formula}" + (f" × {alive:g} micro-batches in flight" if alive > 1 else "")
     logits = loss.forward + loss.outputs  # the step before left its outputs in the loop's hands
@@ -145,6 +146,8 @@ def _backward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: Loss
     before = _accumulated(setup, states)
     finished = gradients_held(setup, states)
     found: list[Moment] = []
+    if setup.checkpointing == "none":
+        end += cast_weights(setup, stage)
     if stage.last:
         found.append(
             Moment(
@@ -248,6 +251,8 @@ def _terms(setup: Setup, phase: str, moment: Moment, fixed: int) -> tuple[Term, 
         most += EAGER_HIGH
     if setup.ranks.expert > 1:
         most += EXPERTS_HIGH
+    if setup.regime.casts:
+        least, most = least - CASTS, most + CASTS
     terms = [
         exact("gradients", moment.gradients, basis="config", phase=p,
               formula="trained elements whose gradient is there × bytes",
@@ -268,10 +273,11 @@ def _terms(setup: Setup, phase: str, moment: Moment, fixed: int) -> tuple[Term, 
 
 
 ACTIVATIONS = (
-    "tensors saved by the code of Transformers 5.23 for this kind of layer, listed on "
-    "the meta device; byte-exact for Llama against PyTorch's own accounting. Bounds: "
-    "other versions and frameworks keep up to 5 % less and 15 % more, eager attention in "
-    "older versions 50 % more, ranks whose experts are chosen more often as well"
+    "tensors saved by the code of Transformers 5.23 for this kind of layer, listed on the meta "
+    "device; byte-exact for Llama against PyTorch's own accounting. Bounds: other versions and "
+    "frameworks keep up to 5 % less and 15 % more, eager attention in older versions 50 % more, "
+    "ranks whose experts are chosen more often as well; autocast, whose casts were not traced, "
+    "15 % either way"
 )
 BUFFERS = "torch FSDP2, DDP and DeepSpeed sources; see training/buffers.py"
 
