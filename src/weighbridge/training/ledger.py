@@ -90,7 +90,7 @@ def _loss(setup: Setup) -> LossBytes:
         ceil_div(model.vocab, tensor),
         model.hidden,
         outputs=setup.training.keep_outputs,
-        fp32=setup.regime.compute == 4,
+        fp32=setup.style.compute == 4,
     )
 
 
@@ -352,7 +352,7 @@ def _resident(
                 inputs=inputs_of(setup),
             )
         )
-    here += _outside(setup, states, card)
+    here += _outside(setup, card)
     return tuple(here), tuple(host)
 
 
@@ -364,12 +364,12 @@ def _basis(setup: Setup) -> Basis:
     return basis if basis in {"assumed", "config", "header"} else "config"
 
 
-def _outside(setup: Setup, states: States, card: Card | None) -> list[Term]:
-    """cuBLAS's workspaces, matrices of a quantized base, and the process's context."""
+def _outside(setup: Setup, card: Card | None) -> list[Term]:
+    """cuBLAS's workspaces, and the process's context."""
     context = process_context(card)
     hopper = card is not None and card.compute_capability in HOPPER
     each = CUBLAS_HOPPER if hopper else CUBLAS
-    terms = [
+    return [
         Term("workspace", 0, "resident", 2 * each, 2 * CUBLAS, 2 * CUBLAS_HOPPER, "traced",
              "2 × cuBLAS workspace: of the forward thread and of autograd's",
              {"workspace": each}, "torch CUDABlas getCUDABlasLtWorkspaceSize; A100 runs of Liger "
@@ -379,8 +379,3 @@ def _outside(setup: Setup, states: States, card: Card | None) -> list[Term]:
              "a process's context on the device, and NCCL's channels where there are several ranks",
              {}, context.source),
     ]  # fmt: skip
-    if states.quantized:
-        terms.append(Term("workspace", 0, "resident", states.dequantized, 0, states.dequantized * 2,
-                          "config", "the largest quantized matrix in 16 bit, made for each product",
-                          {}, "bitsandbytes functional.dequantize_4bit in MatMul4Bit"))  # fmt: skip
-    return terms

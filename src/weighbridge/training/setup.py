@@ -98,7 +98,7 @@ class Setup(NamedTuple):
             "checkpointing": self.checkpointing,
             "loss": self.loss.name,
             "weights": self.storage.name if self.storage else _element(self.weight_element),
-            "activations": _element(self.regime.compute),
+            "activations": _element(self.style.compute),
             "attn_implementation": self.style.attention,
             "adapter_dtype": _element(self.adapters.element) if self.adapters else "",
         }
@@ -140,9 +140,10 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
     loss = training.loss
     if loss == "auto":
         loss = training.kernels if training.kernels in LOSSES else "hf"
+    wide = storage is not None and _upcast(training) and not regime.casts
     style = Style(
-        compute=regime.compute,
-        residual=regime.residual,
+        compute=4 if wide else regime.compute,
+        residual=4 if wide else regime.residual,
         casts=regime.casts,
         trains=adapters is None,
         adapters=adapters,
@@ -198,6 +199,8 @@ def _storage(model: Model, training: Training) -> StorageFormat | None:
 
 
 def _upcast(training: Training) -> bool:
+    """Embeddings in fp32 make the stream fp32, and products with a quantized base hand on the type
+    of their input (bitsandbytes nn/modules.py, Linear4bit.forward), unless autocast casts it."""
     if training.kbit_upcast is None:
         return training.method == "qlora"
     return training.kbit_upcast

@@ -37,7 +37,6 @@ class States(NamedTuple):
     trained_outer: int
     embedding: int
     dequantized: int
-    quantized: bool
 
 
 def states_of(setup: Setup, stage: Stage) -> States:
@@ -76,7 +75,6 @@ def states_of(setup: Setup, stage: Stage) -> States:
         trained_outer=sum(_trained(setup, p) for p in outer),
         embedding=sum(_trained(setup, p) for p in outer if p.role == "embedding"),
         dequantized=_dequantized(setup, parameters),
-        quantized=setup.storage is not None,
     )  # fmt: skip
 
 
