@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -115,13 +116,18 @@ def test_markdown_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "plan"])
-def test_every_command_prints_json(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_every_command_prints_json(
+    capsys: pytest.CaptureFixture[str], name: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "vllm.log"
+    log.write_text("Model loading took 14.9889 GiB and 3.65 seconds")
     target = {
         "sweep": ["gpt2"],
         "rules": ["gpt2"],
         "card": ["h100"],
         "fit": ["gpt2", "--on", "t4"],
         "train": ["gpt2"],
+        "log": [str(log)],
     }.get(name, [])
     made = answer(capsys, name, *target)
     assert made["schema"] == 1

@@ -136,6 +136,10 @@ def test_the_longest_context_is_found() -> None:
     refused = plan("llama-3.1-8b", on="rtx-4090")
     assert found.tokens.cached == int(refused.verdict.remedies[0].value)
     assert any(line.startswith("Auto-fit max_model_len: reduced") for line in found.log)
+    kept = plan(
+        "llama-3.1-8b", on="rtx-4090", max_model_len="auto", input_tokens=1000, output_tokens=200
+    )
+    assert (kept.tokens.prompt, kept.tokens.output) == (1000, 200)
     whole = plan("llama-3.1-8b", max_model_len=-1)
     assert whole.tokens.cached == 131072
     with pytest.raises(RequestError, match="auto is vLLM's"):

@@ -162,15 +162,18 @@ def _more_cards(plan: Plan) -> Remedy | None:
     if plan.machine is None or plan.machine.mixed:
         return None
     card, have = plan.machine.devices[0], len(plan.machine.devices)
+    fixed = plan.request.deployment.tensor_parallel_size
     for count in MOST_CARDS:
         if count <= have or card.id.startswith("custom"):
             continue
-        changed = _attempt(plan, on=f"{count}x{card.id}")
+        ranks = {} if fixed is None else {"tensor_parallel_size": count * fixed // have}
+        changed = _attempt(plan, on=f"{count}x{card.id}", **ranks)
         if changed is not None and _fits(changed):
             why = "layers spread over the cards"
             if changed.settings.get("tensor_parallel_size", "1") != "1":
                 why = "each card holds a part of every layer"
-            return _remedy("--on", f"{count}x{card.id}", changed, why)
+            flags = "".join(f" --tp {n}" for n in ranks.values())
+            return _remedy("--on", f"{count}x{card.id}{flags}", changed, why)
     return None
 
 

@@ -24,7 +24,7 @@ from weighbridge.errors import EngineError, RequestError
 from weighbridge.formats.cache import CacheFormat, find_cache_format
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.hardware.card import Card
-from weighbridge.model.facts import Model
+from weighbridge.model.facts import Model, Parameter
 from weighbridge.model.mixers.compressed import CompressedAttention
 from weighbridge.model.mixers.kimi_delta import KimiDeltaAttention
 from weighbridge.model.mixers.mla import LatentAttention
@@ -368,10 +368,18 @@ def vision_size(model: Model) -> tuple[int, int] | None:
     for tower in model.towers:
         if tower.name != "vision":
             continue
-        places = [
-            re.search(r"(?:layers|blocks|resblocks)\.(\d+)\.", p.name) for p in tower.parameters
-        ]
-        layers = max((int(found[1]) + 1 for found in places if found), default=24)
-        widths = Counter(p.shape[0] for p in tower.parameters if len(p.shape) == 1)
+        layers = max((_layers(parameter) for parameter in tower.parameters), default=0) or 24
+        widths: Counter[int] = Counter()
+        for parameter in tower.parameters:
+            if len(parameter.shape) == 1:
+                widths[parameter.shape[0]] += parameter.copies
         return layers, widths.most_common(1)[0][0] if widths else 1024
     return None
+
+
+def _layers(parameter: Parameter) -> int:
+    """Layers that a tensor of an encoder speaks of: one name for all, or its own number."""
+    if "{layer}" in parameter.name:
+        return parameter.copies
+    found = re.search(r"(?:layers|blocks|resblocks)\.(\d+)\.", parameter.name)
+    return int(found[1]) + 1 if found else 0

@@ -65,16 +65,18 @@ def _fitted(setup: Setup, blocks: int) -> tuple[Question, str]:
 
     vllm v1/core/kv_cache_planning.py, _auto_fit_max_model_len.
     """
-    fitting = longest(setup, blocks, setup.length)
-    if fitting in {0, setup.length}:
-        return shorter(setup, setup.length).question, (
-            f"Auto-fit max_model_len: full model context length {setup.length} fits in available "
-            "GPU memory"
-        )
-    return shorter(setup, fitting).question, (
-        f"Auto-fit max_model_len: reduced from {setup.length} to {fitting} to fit in available "
+    fitting = longest(setup, blocks, setup.length) or setup.length
+    line = (
+        f"Auto-fit max_model_len: full model context length {setup.length} fits in available "
         "GPU memory"
+        if fitting == setup.length
+        else f"Auto-fit max_model_len: reduced from {setup.length} to {fitting} to fit in "
+        "available GPU memory"
     )
+    asked = shorter(setup, fitting).question
+    if int(setup.question.tokens.cached) <= fitting:
+        asked = asked._replace(tokens=setup.question.tokens)
+    return asked, line
 
 
 def _spend(question: Question) -> tuple[Spending, Setup, int]:

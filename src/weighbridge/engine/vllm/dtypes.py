@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from weighbridge.engine import Question
+from weighbridge.engine.storage import ELEMENT, stored_dtype
 from weighbridge.errors import RequestError
 from weighbridge.formats.cache import CacheFormat, find_cache_format
 from weighbridge.formats.stated import stated_format
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.model.facts import Model
 
-ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
-STORED = {"F32": "fp32", "BF16": "bf16", "F16": "fp16"}
 BF16_CAPABILITY = (8, 0)
 
 # --quantization names that quantize 16-bit weights while loading; others name what files hold.
@@ -39,18 +38,11 @@ def storage_of(question: Question, notes: list[str]) -> tuple[StorageFormat, boo
         return find_format(ON_LOADING[asked]).for_model(model), False
     if wanted != "auto":
         return find_format(wanted).for_model(model), False
-    dtype = _stored_dtype(model) or model.dtype
+    dtype = stored_dtype(model) or model.dtype
     if not dtype:
         notes.append(f"the dtype of {model.id} is not stated; bf16 is assumed")
     name = "bf16" if dtype in {"", "fp32"} else dtype
     return find_format(name).for_model(model), model.stored is not None and name == dtype
-
-
-def _stored_dtype(model: Model) -> str | None:
-    if model.stored is None or model.quantization:
-        return None
-    sizes = {name: table.total_bytes for name, table in model.stored.by_dtype().items()}
-    return STORED.get(max(sizes, key=lambda name: sizes[name], default=""))
 
 
 def compute_dtype(

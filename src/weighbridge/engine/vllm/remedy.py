@@ -87,11 +87,14 @@ def _changed(question: Question, option: str, value: str, **fields: Any) -> Chan
 
 
 def shorter(setup: Setup, length: int) -> Change:
-    """A shorter ``max_model_len``, which shortens a prompt that was assumed to fill it."""
+    """A shorter ``max_model_len``, every sequence filling it, as is assumed where only one of
+    prompt and output is given."""
     question, tokens = setup.question, setup.question.tokens
-    prompt = minimum(tokens.prompt, max(length - tokens.output + 1, 1))
-    question = question._replace(tokens=tokens._replace(prompt=prompt))
-    return _changed(question, "max_model_len", str(length), max_model_len=length)
+    prompt = minimum(tokens.prompt, length)
+    tokens = tokens._replace(prompt=prompt, output=length - prompt + 1)
+    return _changed(
+        question._replace(tokens=tokens), "max_model_len", str(length), max_model_len=length
+    )
 
 
 def largest_share(cards: tuple[Card, ...]) -> float:

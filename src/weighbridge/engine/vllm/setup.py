@@ -9,8 +9,9 @@ from typing import Any
 from weighbridge.engine import Question
 from weighbridge.engine.layout import Layout, settle_layout
 from weighbridge.engine.sharding import check_layout
+from weighbridge.engine.storage import ELEMENT
 from weighbridge.engine.vllm import versions
-from weighbridge.engine.vllm.dtypes import ELEMENT, cache_format, compute_dtype, storage_of
+from weighbridge.engine.vllm.dtypes import cache_format, compute_dtype, storage_of
 from weighbridge.engine.vllm.pool import Packing, Placed, Pool, Taking, build_pool
 from weighbridge.engine.vllm.specs import Form, Spec, layer_specs
 from weighbridge.errors import EngineError, RequestError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from weighbridge.engine.sharding import layer_pieces, rank_parameters
-from weighbridge.engine.vllm.dtypes import ELEMENT
+from weighbridge.engine.storage import ELEMENT
 from weighbridge.engine.vllm.mxfp4 import padded, swizzled
 from weighbridge.engine.vllm.setup import Setup
 from weighbridge.memory.weights import weigh_parameters
