@@ -22,6 +22,7 @@ from typing import Any
 
 import weighbridge as wb
 from scripts import accuracy_sglang, accuracy_tensorrt_llm, accuracy_vllm
+from scripts.llama_cpp_accuracy import report as llama_cpp_report
 from scripts.report import ROOT, table, write, write_part
 from weighbridge.planner import DevicePlan, Plan
 from weighbridge.term import Term
@@ -155,6 +156,7 @@ def report(results: list[Result], others: list[Result]) -> str:
             "## Out of scope",
             "Rows of the same sources whose software is not what is modelled; not counted above.",
             _every_row(others),
+            *llama_cpp_report(),
             "",
         ]
     )

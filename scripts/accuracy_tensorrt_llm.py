@@ -85,7 +85,7 @@ def _part(setup: Setup, quantity: str, given: dict[str, Any]) -> float:
         return sum(group.bytes for group in found)
     if quantity in {"kv", "tokens"}:
         pool: Pool = size_pool(
-            setup, int(given.get("available", given.get("free")) * GIB), found, 0
+            setup, int((given.get("available") or given["free"]) * GIB), found, 0
         )
         return pool.tokens if quantity == "tokens" else pool.bytes / GIB
     held = rank_weights(setup.model, setup.storage, setup.mixers, setup.feed, 0)

@@ -127,8 +127,13 @@ def test_every_command_prints_json(
         "card": ["h100"],
         "fit": ["gpt2", "--on", "t4"],
         "train": ["gpt2"],
+        "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
         "log": [str(log)],
     }.get(name, [])
+    if name == "calibrate":
+        runs = tmp_path / "runs.json"
+        runs.write_text('{"sequences": 1, "input_tokens": 99, "seconds_per_token": 0.03}')
+        target = ["gpt2", "--on", "t4", "--engine", "vllm", "--from", str(runs)]
     made = answer(capsys, name, *target)
     assert made["schema"] == 1
 
@@ -171,7 +176,7 @@ BAD = [
     (["llama-3.1-8b", "--weights", "bf17"], "did you mean"),
     (["llama-3.1-8b", "--kv-cache-dtype", "int3"], "not one of"),
     (["llama-3.1-8b", "--kv-cache-dtype", "fp8"], "keeps its cache"),
-    (["llama-3.1-8b", "--engine", "vllm"], "not modelled yet"),
+    (["llama-3.1-8b", "--engine", "ollama"], "not modelled yet"),
     (["llama-3.1-8b", "--engine", "transformers==banana"], "cannot be read"),
     (["llama-3.1-8b", "--engine", "transformers==3.0.0"], "older than"),
     (["llama-3.1-8b", "--input-tokens", "9000", "--context", "8000"], "more than"),

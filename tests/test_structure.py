@@ -32,7 +32,7 @@ STAGES = (
 )
 # These print a plan of an earlier stage, and are imported only when one is printed.
 LATE = {("planner", "show"), ("training", "show")}
-OPTIONAL = {"numpy", "pynvml", "amdsmi"}
+OPTIONAL = {"numpy", "pynvml", "amdsmi", "matplotlib"}
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",

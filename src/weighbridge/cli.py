@@ -25,6 +25,8 @@ COMMANDS = {
     "fit": "the longest context, the most users and the best format that a card holds",
     "train": "what training takes on every device, how long it takes, and what would fit",
     "sweep": "totals over contexts and concurrencies",
+    "speed": "time per token and to the first token, where it goes, and what would help",
+    "calibrate": "fit the model of time to what a benchmark measured on your machine",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",
     "models": "the models of the catalogue",
     "cards": "the accelerators of the table",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weighbridge._version import __version__
 from weighbridge.engine import (
@@ -17,16 +17,22 @@ from weighbridge.engine import (
     default_context,
     parse_engine,
     spend,
+    stated_context,
 )
+from weighbridge.formats.format import StorageFormat
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.machine import Machine, parse_machine
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.records import record
 from weighbridge.request import Request, Tokens, settle_tokens
+from weighbridge.speed.constants import constants_of, platform_of
 from weighbridge.speed.roofline import Speed, speed_floor
 from weighbridge.term import Basis, Phase, Term, spoken, weakest
 from weighbridge.units import format_bytes
+
+if TYPE_CHECKING:
+    from weighbridge.speed.ask import Answer
 
 SCHEMA = 1
 
@@ -157,7 +163,7 @@ class Plan(Weighing):
     cache: CacheFacts
     capacity: Capacity
     settings: Mapping[str, str]
-    speed: Speed | None = None
+    speed: Speed | Answer | None = None
     log: tuple[str, ...] = ()
     version: str = __version__
 
@@ -194,10 +200,10 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
     machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
     model = load_model(request.model) if model is None else model
     tokens = settle_tokens(
-        request,
+        _with_context(request, stated_context(engine, request.deployment)),
         model.max_positions,
         generates=model.generates,
-        default=default_context(engine, model, request.deployment),
+        default=default_context(engine, model),
     )
     question = Question(
         model,
@@ -229,10 +235,22 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
     )
 
 
-def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spending) -> Speed | None:
-    """The floor of prefill and decode on the machine's stated rates."""
+def _with_context(request: Request, stated: int | None) -> Request:
+    """The request with the context that the engine's own options say."""
+    if stated is None:
+        return request
+    return request._replace(deployment=request.deployment._replace(max_model_len=stated))
+
+
+def _speed(
+    question: Question, devices: tuple[DevicePlan, ...], spending: Spending
+) -> Speed | Answer | None:
+    """Modelled where the engine has constants; else the floor on the machine's stated rates."""
     if not question.cards or spending.storage is None:
         return None
+    known = constants_of(question.engine.name, platform_of(question.cards[0].vendor))
+    if known is not None and question.model.generates:
+        return _modelled(question, spending, spending.storage)
     held = [
         (
             sum(term.bytes for term in device.terms if term.name == "weights"),
@@ -245,6 +263,26 @@ def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spendi
     layout = spending.layout
     at_once = layout.tensor * layout.data
     return speed_floor(used, spending.storage, spending.cache, dtype, held, at_once)
+
+
+def _modelled(question: Question, spending: Spending, storage: StorageFormat) -> Answer | None:
+    """What the question's engine would run, timed."""
+    from weighbridge.speed.ask import CHUNKS, Subject, answer
+
+    name, deployment = question.engine.name, question.deployment
+    subject = Subject(
+        question.model,
+        storage,
+        name,
+        question.cards,
+        spending.layout,
+        question.tokens,
+        spending.cache.element_bytes,
+        question.concurrency,
+        deployment.max_num_batched_tokens or CHUNKS.get(name, 8192),
+        streams=spending.cache.streams,
+    )
+    return answer(subject)
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:

@@ -3,7 +3,7 @@
 An engine module offers ``spend(question) -> Spending``: from the facts of a model, the settled
 lengths and the machine, the terms of every device in every phase; ``NEWEST``, the newest version
 modelled; and, where it takes a context by itself, ``default_context(model, version)``, or, where
-its own options decide, ``settled_context(deployment, model)``. One that does not number its
+its own options say it, ``stated_context(deployment)``. One that does not number its
 versions as major.minor.patch reads and writes them (``parse_version``, ``version_text``). To add
 an engine, write that file, its options in ``options`` and a row here.
 """
@@ -30,8 +30,9 @@ MODULES = {
     "vllm": "weighbridge.engine.vllm",
     "sglang": "weighbridge.engine.sglang",
     "tensorrt-llm": "weighbridge.engine.tensorrt_llm",
+    "llama.cpp": "weighbridge.engine.llama_cpp",
+    "ollama": "weighbridge.engine.ollama",
 }
-PLANNED = ("llama.cpp", "ollama")
 
 
 class Engine(NamedTuple):
@@ -147,8 +148,6 @@ def parse_engine(text: str) -> Engine:
     name, separator, version = text.strip().lower().partition("==")
     if name not in MODULES:
         known = ", ".join(MODULES)
-        if name in PLANNED:
-            raise EngineError(f"engine {name!r} is not modelled yet; modelled are: {known}")
         raise EngineError(f"engine {name[:60]!r} is not known; modelled are: {known}")
     module = import_module(MODULES[name])
     newest: tuple[int, int, int] = module.NEWEST
@@ -174,14 +173,15 @@ def parse_engine(text: str) -> Engine:
     return Engine(name, (major, minor, patch))
 
 
-def default_context(engine: Engine, model: Model, deployment: Deployment) -> int | None:
+def stated_context(engine: Engine, deployment: Deployment) -> int | None:
+    """The tokens of a sequence, where the engine's own options say them; else None."""
+    function = getattr(import_module(MODULES[engine.name]), "stated_context", None)
+    return None if function is None else function(deployment)
+
+
+def default_context(engine: Engine, model: Model) -> int | None:
     """The context that an engine takes where none is named; None where it has no default."""
-    module = import_module(MODULES[engine.name])
-    settled = getattr(module, "settled_context", None)
-    if settled is not None:
-        found: int | None = settled(deployment, model)
-        return found
-    function = getattr(module, "default_context", None)
+    function = getattr(import_module(MODULES[engine.name]), "default_context", None)
     return None if function is None else function(model, engine.version)
 
 

@@ -21,8 +21,11 @@ MOST_CARDS = (2, 4, 8, 16)
 
 
 def with_remedies(plan: Plan) -> Plan:
-    """The plan, with the single changes that would make it fit in its verdict."""
-    if plan.verdict.fits is not False:
+    """The plan, with the single changes that would make it fit in its verdict.
+
+    What an engine advises by itself, from its own options, stands.
+    """
+    if plan.verdict.fits is not False or plan.verdict.remedies:
         return plan
     own = plan.verdict.remedies
     shorter = None if any(each.option == "max_model_len" for each in own) else _context(plan)

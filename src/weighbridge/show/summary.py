@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from weighbridge.planner import DevicePlan, Plan, Weighing
-from weighbridge.show.labels import BASES
+from weighbridge.show.labels import BASES, label
 from weighbridge.show.width import clean
+from weighbridge.speed.roofline import Speed
 from weighbridge.term import spoken
 from weighbridge.units import (
     GIB,
@@ -14,6 +16,9 @@ from weighbridge.units import (
     format_bytes_decimal,
     format_parameters,
 )
+
+if TYPE_CHECKING:
+    from weighbridge.speed.ask import Answer
 
 
 class Head(NamedTuple):
@@ -60,6 +65,7 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
         ("engine", _engine(plan)),
         ("work", _work(plan)),
         ("KV cache", _cache(plan)),
+        ("host", _host(plan)),
         ("room", _room(plan)),
         ("speed", _speed(plan)),
     ]
@@ -120,6 +126,8 @@ def logged(plan: Plan) -> tuple[str, list[str]]:
 def _engine(plan: Plan) -> str:
     parts = [str(plan.engine).replace("==", " ")]
     asked = plan.request.deployment
+    if "n_gpu_layers" in plan.settings:
+        return " · ".join((*parts, *_llama_settings(plan.settings)))
     if "max_num_seqs" in plan.settings:
         return " · ".join([*parts, *_scheduler(plan)])
     attention = plan.settings.get("attn_implementation", asked.attn_implementation)
@@ -146,6 +154,24 @@ def _scheduler(plan: Plan) -> list[str]:
         if decided.get(name, "1") != "1":
             parts.append(f"{what} parallel over {decided[name]}")
     return [*parts, f"cache in {plan.cache.dtype}"]
+
+
+def _llama_settings(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """What llama.cpp was started with, in its own flags' terms."""
+    return (
+        f"{settings['n_gpu_layers']} layers on GPU",
+        f"{int(settings['ctx_size']):,} cells for {settings['parallel']}",
+        f"flash attention {settings['flash_attn']}",
+        f"cache in {settings['kv_cache_dtype']}",
+    )
+
+
+def _host(plan: Plan) -> str:
+    """What lies in host memory, where the engine plans it."""
+    if plan.host is None:
+        return ""
+    parts = [f"{label(t.name)} {format_bytes(t.bytes)}" for t in plan.host.terms if t.bytes]
+    return f"{format_bytes(plan.host.total)} of host memory: " + ", ".join(parts)
 
 
 def _work(plan: Plan) -> str:
@@ -203,6 +229,8 @@ def _speed(plan: Plan) -> str:
     """The floor of decode, or of an encoder's pass, and what sets it."""
     if plan.speed is None:
         return ""
+    if not isinstance(plan.speed, Speed):
+        return _modelled(plan.speed)
     floor = plan.speed.decode or plan.speed.prefill
     what = "token" if plan.speed.decode else "pass"
     parts = [f"no faster than {floor.seconds * 1000:,.2f} ms per {what}"]
@@ -213,6 +241,18 @@ def _speed(plan: Plan) -> str:
             f"set by memory bandwidth: arithmetic waits {floor.memory_wait_fraction:.0%} of it"
         )
     return ", ".join(parts)
+
+
+def _modelled(found: Answer) -> str:
+    """Time per token and to the first one, with bounds, and what sets it."""
+    from weighbridge.speed.ask import bound_by
+
+    token = float(found.pace.decode.seconds) * 1000
+    low, high = token * found.fitted.low, token * found.fitted.high
+    return (
+        f"about {token:,.2f} ms per token ({low:,.1f} to {high:,.1f}), bound by "
+        f"{bound_by(found.pace.decode)}; first token after {float(found.pace.first) * 1000:,.0f} ms"
+    )
 
 
 def _tenths(number: float) -> str:
@@ -230,9 +270,6 @@ def further_totals(plan: Weighing, device: DevicePlan) -> list[str]:
     if len(plan.devices) > 1:
         bounds = _bounds(plan.low, plan.high)
         lines.append(f"over all {len(plan.devices)} devices: {format_bytes(plan.total)}{bounds}")
-    if plan.host is not None:
-        bounds = _bounds(plan.host.low, plan.host.high)
-        lines.append(f"in host memory: {format_bytes(plan.host.total)}{bounds}")
     return lines
 
 
