@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import fit, plan, rules, sweep
+    from weighbridge.api import fit, plan, rules, sweep, train
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -32,6 +32,7 @@ _WHERE = {
     "plan": "api",
     "rules": "api",
     "sweep": "api",
+    "train": "api",
 }
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "plan",
     "rules",
     "sweep",
+    "train",
 ]
 
 

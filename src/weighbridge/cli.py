@@ -23,6 +23,7 @@ SUMMARY = "How much GPU memory a language model takes, before you load it."
 COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
     "fit": "the longest context, the most users and the best format that a card holds",
+    "train": "what training takes on every device, how long it takes, and what would fit",
     "sweep": "totals over contexts and concurrencies",
     "speed": "time per token and to the first token, where it goes, and what would help",
     "calibrate": "fit the model of time to what a benchmark measured on your machine",
@@ -112,6 +113,7 @@ def _help() -> str:
         "  weigh llama-3.1-8b --on rtx-4090\n"
         "  weigh ./my-model --on 2xH100 --context 32k --concurrency 8 --why\n"
         "  weigh qwen3-30b-a3b --on rtx-4090 --weights nf4 --json\n"
+        "  weigh train llama-3.1-8b --method qlora --seq-len 4096 --on rtx-4090\n"
         "  weigh llama-3.1-8b --on rtx-4090 --emit transformers > run.py\n\n"
         "`weigh plan --help` lists the options of a plan."
     )

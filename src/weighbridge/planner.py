@@ -28,7 +28,7 @@ from weighbridge.records import record
 from weighbridge.request import Request, Tokens, settle_tokens
 from weighbridge.speed.constants import constants_of, platform_of
 from weighbridge.speed.roofline import Speed, speed_floor
-from weighbridge.term import Basis, Phase, Term, weakest
+from weighbridge.term import Basis, Phase, Term, spoken, weakest
 from weighbridge.units import format_bytes
 
 if TYPE_CHECKING:
@@ -108,24 +108,15 @@ class Verdict(NamedTuple):
 
 
 @record
-class Plan:
-    """The answer: what each device holds, why, and whether it fits."""
+class Weighing:
+    """What every answer has: a model on devices, a ledger for each, and a verdict."""
 
-    request: Request
     model: Model
-    engine: Engine
-    tokens: Tokens
     machine: Machine | None
     devices: tuple[DevicePlan, ...]
-    cache: CacheFacts
-    capacity: Capacity
     verdict: Verdict
     assumptions: tuple[str, ...]
-    settings: Mapping[str, str]
-    speed: Speed | Answer | None = None
-    log: tuple[str, ...] = ()
-    host: DevicePlan | None = None
-    version: str = __version__
+    host: DevicePlan | None
 
     @property
     def total(self) -> int:
@@ -148,11 +139,6 @@ class Plan:
         return tuple(term for device in self.devices for term in device.terms)
 
     @property
-    def context(self) -> int:
-        """Tokens that a sequence may have: a prompt that fills it counts no further token."""
-        return int(self.tokens.context if self.tokens.output > 1 else self.tokens.prompt)
-
-    @property
     def fits(self) -> bool | None:
         """Whether every device holds its part; None where no card was named."""
         return self.verdict.fits
@@ -165,6 +151,26 @@ class Plan:
     def term(self, name: str) -> int:
         """Bytes of the terms of this name over all devices at their peaks."""
         return sum(term.bytes for term in self.terms if term.name == name)
+
+
+@record
+class Plan(Weighing):
+    """The answer: what each device holds, why, and whether it fits."""
+
+    request: Request
+    engine: Engine
+    tokens: Tokens
+    cache: CacheFacts
+    capacity: Capacity
+    settings: Mapping[str, str]
+    speed: Speed | Answer | None = None
+    log: tuple[str, ...] = ()
+    version: str = __version__
+
+    @property
+    def context(self) -> int:
+        """Tokens that a sequence may have: a prompt that fills it counts no further token."""
+        return int(self.tokens.context if self.tokens.output > 1 else self.tokens.prompt)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as ``--json`` prints it."""
@@ -295,9 +301,12 @@ def _held_by(spending: DeviceSpending, name: str, card: Card | None) -> DevicePl
     return DevicePlan(name, spending.index, card, peak, phases[peak], phases, spending.bounds)
 
 
+NO_CARD = Verdict(None, False, "no card was named; add --on CARD to see whether it fits")
+
+
 def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spending) -> Verdict:
     if any(device.usable is None for device in devices):
-        return Verdict(None, False, "no card was named; add --on CARD to see whether it fits")
+        return NO_CARD
     if spending.refusal is not None:
         return _refused(spending.refusal, devices)
     wanted, room = request.workload.concurrency, spending.capacity
@@ -308,6 +317,13 @@ def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spendi
             f"it starts, and its cache holds {room.sequences:.2f} of {wanted:,} sequences; "
             "the others would wait or be preempted",
         )
+    return weighed_verdict(devices)
+
+
+def weighed_verdict(devices: tuple[DevicePlan, ...]) -> Verdict:
+    """Whether every device holds its part, by its bytes alone."""
+    if any(device.usable is None for device in devices):
+        return NO_CARD
     short = [device for device in devices if not device.fits]
     if short:
         worst = max(short, key=lambda device: device.total - (device.usable or 0))
@@ -317,7 +333,8 @@ def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spendi
             False,
             sure,
             f"{worst.name} can hold {format_bytes(worst.usable or 0)} and would need "
-            f"{format_bytes(worst.total)} in {worst.phase}: {format_bytes(missing)} too much",
+            f"{format_bytes(worst.total)} in {spoken(worst.phase)}: {format_bytes(missing)} "
+            "too much",
         )
     fullest = min(devices, key=lambda device: (device.usable or 0) - device.total)
     spare = (fullest.usable or 0) - fullest.total
@@ -326,7 +343,7 @@ def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spendi
         True,
         sure,
         f"{format_bytes(fullest.total)} of {format_bytes(fullest.usable or 0)} on {fullest.name}, "
-        f"{format_bytes(spare)} to spare at the peak, in {fullest.phase}",
+        f"{format_bytes(spare)} to spare at the peak, in {spoken(fullest.phase)}",
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from weighbridge.planner import DevicePlan, Plan
+from weighbridge.planner import DevicePlan, Plan, Weighing
 from weighbridge.show.labels import BASES, label
 from weighbridge.show.width import clean
 from weighbridge.speed.roofline import Speed
+from weighbridge.term import spoken
 from weighbridge.units import (
     GIB,
     format_bytes,
@@ -29,7 +30,7 @@ class Head(NamedTuple):
     detail: str
 
 
-def verdict_head(plan: Plan) -> Head:
+def verdict_head(plan: Weighing) -> Head:
     """The verdict of a plan in one line."""
     fits, sure = plan.verdict.fits, plan.verdict.sure
     because = clean(plan.verdict.because)
@@ -44,9 +45,9 @@ def verdict_head(plan: Plan) -> Head:
     return Head("✗", "does not fit, though the lower bound would", "bad", because)
 
 
-def _need(plan: Plan) -> str:
+def _need(plan: Weighing) -> str:
     phases = {device.phase for device in plan.devices}
-    peak = f" in {phases.pop()}" if len(phases) == 1 else ""
+    peak = f" in {spoken(phases.pop())}" if len(phases) == 1 else ""
     return f"{format_bytes(plan.total)} at the peak{peak}{_bounds(plan.low, plan.high)}"
 
 
@@ -58,8 +59,8 @@ def _bounds(low: int, high: int) -> str:
 def facts(plan: Plan) -> list[tuple[str, str]]:
     """What was weighed, as (name, sentence): model, layers, weights, engine, work, cache."""
     every = [
-        ("model", _model(plan)),
-        ("layers", _layers(plan)),
+        ("model", model_line(plan)),
+        ("layers", layers_line(plan)),
         ("weights", _weights(plan)),
         ("engine", _engine(plan)),
         ("work", _work(plan)),
@@ -71,7 +72,8 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
     return [(name, clean(sentence)) for name, sentence in every if sentence]
 
 
-def _model(plan: Plan) -> str:
+def model_line(plan: Weighing) -> str:
+    """The model with its parameters."""
     total, active = plan.model.parameters, plan.model.active_parameters
     parts = [clean(plan.model.id), f"{format_parameters(total)} parameters"]
     if active != total:
@@ -79,7 +81,7 @@ def _model(plan: Plan) -> str:
     return " · ".join(parts)
 
 
-def _layers(plan: Plan) -> str:
+def layers_line(plan: Weighing) -> str:
     """How many layers of which kind of mixer and feed-forward, and what stands beside them."""
     mixers: dict[str, int] = {}
     forwards: dict[str, int] = {}
@@ -257,13 +259,13 @@ def _tenths(number: float) -> str:
     return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"
 
 
-def further_totals(plan: Plan, device: DevicePlan) -> list[str]:
+def further_totals(plan: Weighing, device: DevicePlan) -> list[str]:
     """The device's totals in the phases that are not its peak, and the total of all devices."""
     lines = []
     for phase, terms in device.phases.items():
         if phase != device.phase and terms != device.terms:
             bounds = _bounds(sum(t.low for t in terms), sum(t.high for t in terms))
-            when = "while loading" if phase == "load" else f"in {phase}"
+            when = "while loading" if phase == "load" else f"in {spoken(phase)}"
             lines.append(f"{when}: {format_bytes(sum(t.bytes for t in terms))}{bounds}")
     if len(plan.devices) > 1:
         bounds = _bounds(plan.low, plan.high)
@@ -271,7 +273,7 @@ def further_totals(plan: Plan, device: DevicePlan) -> list[str]:
     return lines
 
 
-def bounds_note(plan: Plan) -> str:
+def bounds_note(plan: Weighing) -> str:
     """What an unsure verdict hangs on, in a sentence; empty where it is sure."""
     if plan.fits is None or plan.verdict.sure:
         return ""
@@ -299,7 +301,7 @@ class WayOut(NamedTuple):
     why: str
 
 
-def ways_out(plan: Plan) -> list[WayOut]:
+def ways_out(plan: Weighing) -> list[WayOut]:
     """The remedies of a plan that does not fit."""
     return [
         WayOut(
@@ -314,7 +316,7 @@ def ways_out(plan: Plan) -> list[WayOut]:
 NO_WAY_OUT = "no single option that is known here makes it fit"
 
 
-def assumptions(plan: Plan) -> list[str]:
+def assumptions(plan: Weighing) -> list[str]:
     """What was assumed, a sentence each."""
     return [clean(each) for each in plan.assumptions]
 
