@@ -14,8 +14,15 @@ from weighbridge.trace.patches import real_roads
 from weighbridge.trace.question import Question
 from weighbridge.trace.tracker import StorageTracker
 
-# at::cuda::getChosenWorkspaceSize: `:4096:2:16:8` before Hopper.
+# at::cuda::parseChosenWorkspaceSize: `:4096:2:16:8`, and 32 MiB on compute capability 9.
 CUBLAS_WORKSPACE = (4096 * 2 + 16 * 8) * 1024
+HOPPER_WORKSPACE = 32 * 1024 * 1024
+
+
+def workspace_of(card: str) -> int:
+    """What cuBLAS takes for each thread on a card of this name."""
+    hopper = any(name in card.lower() for name in ("h100", "h200", "h800", "gh200", "h20"))
+    return HOPPER_WORKSPACE if hopper else CUBLAS_WORKSPACE
 
 
 def trace(question: Question) -> tuple[Log, nn.Module]:

@@ -73,24 +73,27 @@ class Training:
         self.trained = [each for each in model.parameters() if each.requires_grad]
         self.optimizer = make_optimizer(question.optimizer, self.trained)
         self.done = 0
+        self.outputs: Any = None  # the loop's variable, where it lives on
         self._elements = 0
 
     def run(self) -> None:
         """All steps; the first is lower, because its optimizer has no states yet."""
         question, tracker = self.question, self.tracker
-        kept: Any = None
         with tracker.running():
             for step in range(question.steps):
                 for _ in range(question.accumulation):
-                    kept = self.micro_batch(kept)
+                    self.micro_batch()
                 with tracker.phase(f"optimizer {step + 1}"):
                     self.step()
                 self.done += 1
         if self._elements:
             tracker.tag_like(self._elements, "(model)", "logits")
 
-    def micro_batch(self, kept: Any) -> Any:
-        """Forward and backward of one micro-batch; returns the loop's ``outputs`` where it lives."""
+    def micro_batch(self) -> None:
+        """Forward and backward of one micro-batch.
+
+        The outputs of the one before live until these are assigned, where the loop keeps them.
+        """
         question, tracker = self.question, self.tracker
         name = str(self.done + 1)
         batch = tokens(question)
@@ -99,19 +102,18 @@ class Training:
         tracker.tag(batch.values(), "input")
         with tracker.phase(f"forward {name}"):
             out = self.model(**batch)
-        del kept
+        self.outputs = None
         loss = out.loss
         logits = _logits(out)
         self._elements = sum(each.numel() for each in logits)
         tracker.tag(logits, "logits")
         del logits
         tracker.tag_saved()
-        held = out if question.keep_outputs else None
+        self.outputs = out if question.keep_outputs else None
         del out
         with tracker.phase(f"backward {name}"):
             loss.backward()
         tracker.tag((p.grad for p in self.trained if p.grad is not None), "gradient")
-        return held
 
     def step(self) -> None:
         """Clip, step, and drop the gradients."""
