@@ -8,7 +8,6 @@ from typing import Any
 from weighbridge.errors import RequestError
 from weighbridge.options import Option, read_value
 from weighbridge.records import fields_of, record
-from weighbridge.term import Phase
 
 PASSES = ("prefill", "decode", "train")
 METHODS = ("full", "lora", "qlora")
@@ -18,9 +17,6 @@ OPTIMIZERS = ("adamw_torch_fused", "adamw_torch", "adamw_forloop", "adamw_8bit",
               "adafactor", "muon", "none")  # fmt: skip
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 TARGETS = ("cuda", "cpu")
-PHASE_OF: Mapping[str, Phase] = {
-    "prefill": "prefill", "decode": "decode", "forward": "prefill",
-}  # fmt: skip
 
 OPTIONS = (
     Option("pass", "what is run", "PASS", choices=PASSES),

@@ -94,6 +94,10 @@ class StorageTracker(TorchDispatchMode):
         with self.modules.watched(), _resize_seen(self), self:
             yield
 
+    def count(self) -> int:
+        """Events so far."""
+        return len(self._events)
+
     def log(self) -> Log:
         """What was seen so far."""
         columns = zip(self._sizes, self._categories, self._owners, self._operators, strict=True)
