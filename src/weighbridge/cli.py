@@ -22,6 +22,7 @@ from weighbridge.errors import InputError
 SUMMARY = "How much GPU memory a language model takes, before you load it."
 COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
+    "trace": "the model's own code run without weights and without a GPU",
     "sweep": "totals over contexts and concurrencies",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",
     "models": "the models of the catalogue",

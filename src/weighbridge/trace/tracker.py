@@ -31,6 +31,7 @@ class StorageTracker(TorchDispatchMode):
         super().__init__()
         self.modules = ModuleNames(model)
         self.workspace = workspace
+        self.paused = False
         self._sizes: list[int] = []
         self._categories: list[str] = []
         self._owners: list[str] = []
@@ -46,6 +47,8 @@ class StorageTracker(TorchDispatchMode):
         if any(_is_wrapper(kind) for kind in types):
             return NotImplemented  # its own dispatch comes back with the tensors inside
         out = func(*args, **(kwargs or {}))
+        if self.paused:
+            return out
         if self.workspace and func.__name__.partition(".")[0] in MATRIX_PRODUCTS:
             self._take_workspace()
         for leaf in tree_leaves(out):
@@ -143,8 +146,10 @@ class StorageTracker(TorchDispatchMode):
             self._begin(-1 - backward, self.workspace, None, "workspace")
 
 
-def plain_tensors(tensor: torch.Tensor) -> list[torch.Tensor]:
+def plain_tensors(tensor: Any) -> list[torch.Tensor]:
     """The tensors inside a wrapper such as DTensor; a plain tensor itself."""
+    if not isinstance(tensor, torch.Tensor):
+        return []  # a DTensor's parts hold its mesh too
     if not is_traceable_wrapper_subclass(tensor):
         return [tensor]
     names, _ = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
