@@ -49,7 +49,6 @@ MAKERS: dict[str, Callable[[list[Any]], Any]] = {
     "adamw_8bit": lambda params: AdamW8bit(params, lr=_RATE),
     "sgd": lambda params: torch.optim.SGD(params, lr=_RATE, fused=True),
     "sgd_momentum": lambda params: torch.optim.SGD(params, lr=_RATE, momentum=0.9, fused=True),
-    "adafactor": lambda params: torch.optim.Adafactor(params, lr=_RATE, foreach=False),
     "muon": _muon,
 }
 

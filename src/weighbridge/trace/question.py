@@ -13,8 +13,8 @@ PASSES = ("prefill", "decode", "train")
 METHODS = ("full", "lora", "qlora")
 ATTENTION = ("eager", "sdpa", "flash_attention_2")
 KERNELS = ("auto", "flash", "efficient", "cudnn", "math")
-OPTIMIZERS = ("adamw_torch_fused", "adamw_torch", "adamw_forloop", "adamw_8bit", "sgd", "sgd_momentum",
-              "adafactor", "muon", "none")  # fmt: skip
+OPTIMIZERS = ("adamw_torch_fused", "adamw_torch", "adamw_forloop", "adamw_8bit", "sgd",
+              "sgd_momentum", "muon", "none")  # fmt: skip
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 TARGETS = ("cuda", "cpu")
 
