@@ -45,6 +45,18 @@ def peft_model(row: dict[str, Any], device: str = "meta") -> Any:
         return peft.get_peft_model(base, kind(**values))  # type: ignore[arg-type]
 
 
+def _without_values(row: dict[str, Any]) -> Any:
+    """On meta; where an adapter reads the base's values while it is made, on a CPU, uninitialised."""
+    from transformers.initialization import no_init_weights
+
+    try:
+        with replaced(torch.Tensor, "item", lambda _: 1):
+            return peft_model(row)
+    except (NotImplementedError, RuntimeError):
+        with no_init_weights():
+            return peft_model(row, "cpu")
+
+
 def optimizer_of(row: dict[str, Any], model: Any) -> Any:
     kind = row["training"].get("optimizer_type", "AdamW")
     if kind == "lora-fa":
@@ -57,7 +69,7 @@ def optimizer_of(row: dict[str, Any], model: Any) -> Any:
 
 def traced_reserved(row: dict[str, Any], longest: int = LONGEST) -> tuple[int, int]:
     """(reserved, allocated) at their highest over the longest step."""
-    model = peft_model(row)
+    model = _without_values(row)
     with ExitStack() as stack:
         stack.enter_context(fake_world(fake=True))
         stack.enter_context(real_roads("cuda", "auto"))
@@ -65,6 +77,11 @@ def traced_reserved(row: dict[str, Any], longest: int = LONGEST) -> tuple[int, i
         give_storage(model)
         model.train()
         optimizer = optimizer_of(row, model)
+        if row["adapter"] is not None:
+            # run.py measures the base first; leaving this block thaws every adapter, also those
+            # that the optimizer of LoRA-FA has frozen.
+            with model.disable_adapter():
+                pass
         tracker = StorageTracker(model, workspace_of(row["gpu"]))
         tracker.adopt(model.parameters(), "parameter")
         tracker.adopt(model.buffers(), "buffer")

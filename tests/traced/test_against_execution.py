@@ -76,10 +76,15 @@ def test_every_phase_with_adapters_is_equal_to_the_byte(name: str) -> None:
 UNSEEN = 64
 
 
-@pytest.mark.parametrize("name", ["full-fused", "full-checkpointing", "full-eager", "decode"])
+@pytest.mark.parametrize("name", ["full-fused", "full-checkpointing", "full-eager"])
 def test_the_allocator_itself_reports_the_traced_peak(name: str) -> None:
-    """torch.profiler hears of every allocation below Python."""
-    question = ask(**SETTINGS[name])
+    """torch.profiler hears of every allocation below Python.
+
+    The vocabulary is large enough for the peak to lie in the loss, as it does in real models;
+    attention on a CPU takes scratch for each thread, which no card takes.
+    """
+    config = {**LLAMA, "vocab_size": 2000}
+    question = ask(config, **{"seq_len": 64, **SETTINGS[name]})
     traced = max(each.bytes for each in peaks(trace(question)[0], 1))
     assert 0 <= allocated(question) - traced <= UNSEEN
 
