@@ -39,14 +39,14 @@ class _Norm(nn.Module):
         return self.weight * x.to(kind)
 
 
-def cross_entropy(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Callable[[], Any]]:
+def cross_entropy(config: dict[str, Any], x: int, _: str) -> tuple[list[Any], Callable[[], Any]]:
     rows = config["B"] * config["T"]
     scores = torch.randn(rows, x, requires_grad=True)
     target = torch.zeros(rows, 1, dtype=torch.long).squeeze(1)
     return [scores, target], _loss_of(lambda: nn.functional.cross_entropy(scores, target))
 
 
-def rms_norm(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Callable[[], Any]]:
+def rms_norm(config: dict[str, Any], x: int, _: str) -> tuple[list[Any], Callable[[], Any]]:
     theirs, ours = nn.Parameter(torch.ones(x)), _Norm(x)
     data = torch.randn(config["M"], x, dtype=torch.bfloat16)
     grad = torch.randn_like(data)
@@ -54,7 +54,7 @@ def rms_norm(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Call
     return [theirs, ours.weight, data, grad], _retained(lambda: ours(data), grad)
 
 
-def layer_norm(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Callable[[], Any]]:
+def layer_norm(config: dict[str, Any], x: int, _: str) -> tuple[list[Any], Callable[[], Any]]:
     theirs = [nn.Parameter(torch.ones(x)), nn.Parameter(torch.zeros(x))]
     ours = nn.LayerNorm(x)
     data = torch.randn(config["M"], x)
@@ -88,7 +88,7 @@ def gated(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Callabl
     return before, full
 
 
-def rope(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Callable[[], Any]]:
+def rope(config: dict[str, Any], x: int, _: str) -> tuple[list[Any], Callable[[], Any]]:
     from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
     hidden, length = config.get("hidden_size", x), config.get("seq_len", x)
@@ -110,7 +110,7 @@ def rope(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Callable
 
 
 def linear_cross_entropy(
-    config: dict[str, Any], x: int, mode: str
+    config: dict[str, Any], x: int, _: str
 ) -> tuple[list[Any], Callable[[], Any]]:
     hidden, words = config["H"], config["V"]
     head = nn.Linear(hidden, words, bias=False, dtype=torch.bfloat16)
@@ -121,7 +121,7 @@ def linear_cross_entropy(
     return [head.weight, theirs, data, target], run
 
 
-def linear_jsd(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Callable[[], Any]]:
+def linear_jsd(config: dict[str, Any], x: int, _: str) -> tuple[list[Any], Callable[[], Any]]:
     """The generalized Jensen-Shannon divergence of two heads, beta 0.5, in fp32."""
     hidden, words, kind = config["H"], config["V"], torch.bfloat16
     student, teacher = (nn.Linear(hidden, words, bias=False, dtype=kind) for _ in range(2))
@@ -146,7 +146,7 @@ def linear_jsd(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Ca
     return [student.weight, teacher.weight, data, other], _loss_of(loss)
 
 
-def linear_orpo(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], Callable[[], Any]]:
+def linear_orpo(config: dict[str, Any], x: int, _: str) -> tuple[list[Any], Callable[[], Any]]:
     """ORPO on one head: the odds ratio of the halves of a batch beside cross-entropy, in fp32."""
     hidden, words, length, kind = config["H"], config["V"], config["T"], torch.bfloat16
     head = nn.Linear(hidden, words, bias=False, dtype=kind)
@@ -157,9 +157,7 @@ def linear_orpo(config: dict[str, Any], x: int, mode: str) -> tuple[list[Any], C
     def loss() -> Any:
         half = x // 2
         scores = (data @ head.weight.t()).float()
-        chosen = nn.functional.cross_entropy(
-            scores[:half].view(-1, words), target[:half].view(-1)
-        )
+        chosen = nn.functional.cross_entropy(scores[:half].view(-1, words), target[:half].view(-1))
         mask = target != -100
         labels = torch.where(target == -100, 0, target)
         picked = torch.gather(scores.log_softmax(-1), dim=2, index=labels.unsqueeze(2)).squeeze(2)

@@ -46,7 +46,7 @@ def peft_model(row: dict[str, Any], device: str = "meta") -> Any:
 
 
 def _without_values(row: dict[str, Any]) -> Any:
-    """On meta; where an adapter reads the base's values while it is made, on a CPU, uninitialised."""
+    """On meta; on a CPU, uninitialised, where making an adapter reads the base's values."""
     from transformers.initialization import no_init_weights
 
     try:
@@ -64,7 +64,7 @@ def optimizer_of(row: dict[str, Any], model: Any) -> Any:
 
         kwargs = row["training"]["optimizer_kwargs"]
         return create_lorafa_optimizer(model, **kwargs)
-    return make_optimizer("adamw_torch", [each for each in model.parameters()])
+    return make_optimizer("adamw_torch", [*model.parameters()])
 
 
 def traced_reserved(row: dict[str, Any], longest: int = LONGEST) -> tuple[int, int]:

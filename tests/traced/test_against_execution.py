@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch", reason="needs the [trace] extra")
 pytest.importorskip("transformers", reason="needs the [trace] extra")
 
 from traced.tiny import GPT2, LLAMA, ask  # noqa: E402
-
 from weighbridge.trace.build import build  # noqa: E402
 from weighbridge.trace.log import peaks  # noqa: E402
 from weighbridge.trace.measure import execute, trace  # noqa: E402

@@ -10,7 +10,6 @@ torch = pytest.importorskip("torch", reason="needs the [trace] extra")
 pytest.importorskip("transformers", reason="needs the [trace] extra")
 
 from traced.tiny import DEEPSEEK, LLAMA, MIXTRAL, ask  # noqa: E402
-
 from weighbridge.trace.build import build, parameter_table  # noqa: E402
 from weighbridge.trace.log import Log, by_category, peaks  # noqa: E402
 from weighbridge.trace.measure import trace  # noqa: E402
@@ -148,8 +147,7 @@ class TestAdapters:
         plain, prepared = traced(**options), traced(**options, prepare_kbit=True)
         rest = 2 * 256 * 64 + 5 * 64  # embedding, head, norms
         more = (
-            at_peak(prepared, "backward 1")["parameter"]
-            - at_peak(plain, "backward 1")["parameter"]
+            at_peak(prepared, "backward 1")["parameter"] - at_peak(plain, "backward 1")["parameter"]
         )
         assert more == rest * 2
 

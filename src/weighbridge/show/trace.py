@@ -84,8 +84,8 @@ def _foot(found: Trace) -> str:
     reserved = found.reserved or {}
     if "capacity" in reserved:
         verdict = "fits" if reserved["fits"] else "does not fit"
-        lines.append(f"{verdict} in {_gib(int(reserved['capacity']))} "
-                     f"({reserved['retries']} times the allocator had to give segments back)")  # fmt: skip
+        again = f"{reserved['retries']} times the allocator had to give segments back"
+        lines.append(f"{verdict} in {_gib(int(reserved['capacity']))} ({again})")
     return "\n".join(lines)
 
 

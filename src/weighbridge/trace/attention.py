@@ -70,7 +70,14 @@ def _flash(q: Any, k: Any, v: Any, mask: Any, p: float, causal: bool, scale: Any
 
 
 def _efficient(
-    q: Any, k: Any, v: Any, mask: Any, p: float, causal: bool, scale: Any, gqa: bool  # noqa: ARG001
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Any,
+    p: float,
+    causal: bool,
+    scale: Any,
+    gqa: bool,  # noqa: ARG001
 ) -> Any:
     bias = None if mask is None else _bias(mask, q, k)
     keeps = torch.is_grad_enabled() and any(each.requires_grad for each in (q, k, v))

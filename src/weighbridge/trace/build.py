@@ -1,8 +1,8 @@
 """A config → the real model class, without weights: built on meta, then given fake storage.
 
 Building on the meta device allocates nothing, also where a class makes all experts of a layer as
-one tensor (DeepSeek-V3: 30 GB in fp32 for one layer on the host). PEFT is applied there too, because it
-cannot swap parameters under fake tensors.
+one tensor (DeepSeek-V3: 30 GB in fp32 for one layer on the host). PEFT is applied there too,
+because it cannot swap parameters under fake tensors.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from weighbridge.errors import ConfigError, RequestError
-from weighbridge.trace.question import DTYPES, Question
 from weighbridge.trace.quantized import prepare_kbit, quantize
+from weighbridge.trace.question import DTYPES, Question
 from weighbridge.trace.settings import make_config
 
 # The auto classes that may be asked, in this order; each maps a config class to one model class.

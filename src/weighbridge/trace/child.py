@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 MOST_INPUT = 16 * 1024 * 1024
+UNSEEN = "kernels' own scratch, the CUDA context and torch.compile's plans are not seen"
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -101,12 +102,12 @@ def limit(limits: dict[str, int]) -> None:
     ):
         kind = getattr(resource, name)
         most = resource.getrlimit(kind)[1]
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
-        resource.setrlimit(kind, (value, value))
+        bound = value if most == resource.RLIM_INFINITY else min(value, most)
+        resource.setrlimit(kind, (bound, bound))
 
 
 def _refuse_sockets() -> None:
-    """Every attempt to look up a name, connect or listen raises; a fake process group needs none."""
+    """Every attempt to look up a name, to connect, or to start a program raises."""
 
     def hook(event: str, _: Any) -> None:
         if event in {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto",
@@ -130,7 +131,7 @@ def _safe_version(version: str) -> None:
 def _notes(question: Any) -> list[str]:
     notes = []
     if question.target == "cuda":
-        notes.append("kernels' own scratch memory, the CUDA context and torch.compile's plans are not seen")
+        notes.append(UNSEEN)
     if question.method == "qlora" or question.optimizer == "adamw_8bit":
         notes.append("bitsandbytes is a stand-in with the same bytes")
     if question.attn_implementation == "flash_attention_2" and question.padded:

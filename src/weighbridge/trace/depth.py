@@ -69,14 +69,14 @@ def _part(module: str, layers: int, edge: int) -> str:
     return "middle"
 
 
-def extend(
-    logs: dict[int, Log], depth: int, granularity: int, edge: int = 1
-) -> list[Extended]:
+def extend(logs: dict[int, Log], depth: int, granularity: int, edge: int = 1) -> list[Extended]:
     """Peaks by phase at ``depth`` layers, from the logs of three depths at equal distances."""
     first, second, third = sorted(logs)
     step = second - first
     if third - second != step or step <= 0 or (depth - third) % step:
-        raise UnevenGrowth(f"depths {first}, {second}, {third} do not lead to {depth} in equal steps")
+        raise UnevenGrowth(
+            f"depths {first}, {second}, {third} do not lead to {depth} in equal steps"
+        )
     tables = [moments(logs[each], each, edge, granularity) for each in (first, second, third)]
     if not tables[0].keys() == tables[1].keys() == tables[2].keys():
         raise UnevenGrowth("the layers do not run the same code at each depth")

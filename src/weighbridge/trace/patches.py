@@ -52,7 +52,10 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 def _card_dropout(
-    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False  # noqa: A002
+    input: Any,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
 ) -> Any:
     if not training or p == 0:
         return input

@@ -60,7 +60,7 @@ class Linear4bit(nn.Linear):
         else:
             self.register_buffer("absmax", torch.empty(blocks, device=device))
 
-    def forward(self, input: Any) -> Any:  # noqa: A002
+    def forward(self, input: Any) -> Any:
         """``input`` (…, in) → (…, out)."""
         shape = (self.out_features, self.in_features)
         return _Product4bit.apply(input, self.weight, shape, self.bias)

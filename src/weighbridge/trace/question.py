@@ -122,7 +122,9 @@ def _check(question: Question) -> None:
         if not least <= value <= most:
             raise RequestError(f"{name} is {value}, but must be from {least} to {most}")
     if question.ranks > 1 and (question.run != "train" or question.method != "full"):
-        raise RequestError("ranks shards full training (FSDP2); it needs --pass train --method full")
+        raise RequestError(
+            "ranks shards full training (FSDP2); it needs --pass train --method full"
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -153,6 +153,4 @@ def replay(sizes: list[int], events: tuple[int, ...], cap: int | None = None) ->
 
 
 def _figures(allocator: CachingAllocator, *, fits: bool | None) -> Reserved:
-    return Reserved(
-        allocator.peak_reserved, allocator.peak_allocated, allocator.retries, fits
-    )
+    return Reserved(allocator.peak_reserved, allocator.peak_allocated, allocator.retries, fits)

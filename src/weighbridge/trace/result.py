@@ -124,4 +124,6 @@ def read_trace(data: Any) -> Trace:
             timeline=tuple(data["timeline"]), notes=tuple(data["notes"]), seconds=data["seconds"],
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileFormatError(f"the traced process gave no answer that can be read: {error}") from None
+        raise FileFormatError(
+            f"the traced process gave no answer that can be read: {error}"
+        ) from None

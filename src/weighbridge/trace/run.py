@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import weighbridge.errors as errors
+from weighbridge import errors
 from weighbridge.errors import InputError, RequestError
 from weighbridge.trace.question import Question
 from weighbridge.trace.result import Trace, read_trace
@@ -29,9 +29,7 @@ class TraceFailed(InputError):
     """The model's code could not be run under fake tensors, or not within the limits."""
 
 
-def run_trace(
-    question: Question, *, seconds: int = SECONDS, memory: int = HOST_MEMORY
-) -> Trace:
+def run_trace(question: Question, *, seconds: int = SECONDS, memory: int = HOST_MEMORY) -> Trace:
     """The trace of a question; TraceFailed with one sentence where there is none."""
     _require_extra()
     limits = {"memory": memory, "seconds": seconds + 5, "file": 64 * 1024 * 1024}
@@ -73,7 +71,7 @@ def _environment(folder: str) -> dict[str, str]:
 
 
 def _asked(message: bytes, folder: str, seconds: int) -> Any:
-    with open(os.path.join(folder, "answer"), "w+b") as out:  # noqa: PTH118, PTH123
+    with open(os.path.join(folder, "answer"), "w+b") as out:
         try:
             done = subprocess.run(
                 _command(), input=message, stdout=out, stderr=subprocess.PIPE, cwd=folder,
@@ -81,7 +79,8 @@ def _asked(message: bytes, folder: str, seconds: int) -> Any:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise TraceFailed(
-                f"the trace took more than {seconds} seconds; trace fewer --layers, or raise --timeout"
+                f"the trace took more than {seconds} seconds; trace fewer --layers, "
+                "or raise --timeout"
             ) from None
         size = out.tell()
         out.seek(0)
