@@ -22,7 +22,7 @@ from scripts.report import ROOT, table, write
 TRUTH = ROOT / "tests" / "truth"
 KEPT = ROOT / "docs" / "accuracy_trace.jsonl"
 REPORT = ROOT / "docs" / "accuracy_trace.md"
-SETS = ("training_operators", "training_peft")
+SETS = ("training_operators", "training_peft", "training_fsdp_qlora")
 FAR = 0.20
 # Rows that no trace of PyTorch operators can answer, by what they run.
 OWN_KERNELS = "Liger's Triton kernels allocate inside their own code, which is not traced"
@@ -64,12 +64,14 @@ def trace_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tracers() -> dict[str, Callable[[dict[str, Any]], int]]:
+    from scripts.traced import fsdp_qlora_runs
     from scripts.traced.operators import traced_bytes
     from scripts.traced.peft_runs import traced_reserved
 
     return {
         "training_operators": traced_bytes,
         "training_peft": lambda row: traced_reserved(row)[0],
+        "training_fsdp_qlora": fsdp_qlora_runs.traced_reserved,
     }
 
 
@@ -147,6 +149,7 @@ def report() -> str:
 
 GROUPS = {
     "training_operators": "operators (Liger's benchmark, PyTorch side), allocated",
+    "training_fsdp_qlora": "fsdp_qlora with whole replicas, reserved",
     "training_peft": "PEFT's MetaMathQA runs, reserved",
 }
 NOTES = """\

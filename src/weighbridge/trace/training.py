@@ -13,7 +13,7 @@ from weighbridge.trace.question import Question
 OPTIMIZERS = {
     "adamw_torch_fused": "adamw",
     "adamw_torch": "adamw-foreach",
-    "adamw_forloop": "adamw-forloop",
+    "adamw_forloop": "adamw-loop",
     "adamw_8bit": "adamw-8bit",
     "sgd_momentum": "sgd-momentum",
     "sgd": "sgd",
