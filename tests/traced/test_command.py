@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traced.tiny import LLAMA
 
+from traced.tiny import LLAMA
 from weighbridge.cli import main
 from weighbridge.errors import ConfigError, FileFormatError, RequestError
 from weighbridge.model.raw import raw_config
@@ -84,7 +84,7 @@ class TestChild:
         assert answer["reserved"]["fits"] is True
         held = {line["name"]: line for line in answer["comparison"]["lines"]}
         assert held["kv_cache"]["traced"] == held["kv_cache"]["closed"]
-        assert held["weights"]["error"] == pytest.approx(0, abs=0.01)
+        assert held["weights"]["error"] == pytest.approx(0, abs=0.02)  # 512-byte blocks
 
     def test_code_that_a_config_names_is_not_run(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
