@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from weighbridge.rules import RuleResult
     from weighbridge.search.fit import Fit
     from weighbridge.search.sweep import Sweep
+    from weighbridge.trace.question import Question
+    from weighbridge.trace.result import Trace
     from weighbridge.training.planner import TrainingPlan
 
 Name = str | os.PathLike[str]
@@ -70,6 +72,26 @@ def fit(model: Name, **options: Any) -> Fit:
     from weighbridge.search.fit import fit as fit_request
 
     return fit_request(make_request(os.fspath(model), options))
+
+
+def trace(
+    model: Name, *, timeout: int = 300, host_memory: int | str = "16GiB", **options: Any
+) -> tuple[Trace, Question]:
+    """The model's own code run without weights, and the question as it was understood.
+
+    Options are those of ``weigh trace``; the pass is ``**{"pass": "train"}`` or ``run="train"``.
+    Needs ``weighbridge[trace]``, and no GPU.
+    """
+    from weighbridge.model.raw import raw_config
+    from weighbridge.trace.question import make_question
+    from weighbridge.trace.run import run_trace
+    from weighbridge.units import parse_size
+
+    if "run" in options:
+        options["pass"] = options.pop("run")
+    question = make_question(raw_config(os.fspath(model)), options)
+    memory = parse_size(host_memory, "host_memory")
+    return run_trace(question, seconds=timeout, memory=memory), question
 
 
 def rules(model: Name, **options: Any) -> tuple[RuleResult, ...]:

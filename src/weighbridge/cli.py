@@ -24,6 +24,7 @@ COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
     "fit": "the longest context, the most users and the best format that a card holds",
     "train": "what training takes on every device, how long it takes, and what would fit",
+    "trace": "the model's own code run without weights and without a GPU",
     "sweep": "totals over contexts and concurrencies",
     "speed": "time per token and to the first token, where it goes, and what would help",
     "calibrate": "fit the model of time to what a benchmark measured on your machine",

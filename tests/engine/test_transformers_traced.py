@@ -141,7 +141,7 @@ def test_the_cache_holds_what_generation_leaves_in_it(tmp_path: Path, name: str)
         make_request(str(path), {"input_tokens": 96, "output_tokens": 8, "concurrency": 2})
     )
     held = [t for t in plan.devices[0].phases["decode"] if t.name == "kv_cache"]
-    assert sum(term.bytes for term in held) == cache_bytes(out.past_key_values)
+    assert sum(term.bytes for term in held) == cache_bytes(out)
 
 
 def test_sliding_layers_keep_their_window_and_hold_the_prompt_until_the_first_step(
@@ -158,9 +158,9 @@ def test_sliding_layers_keep_their_window_and_hold_the_prompt_until_the_first_st
 
     with torch.no_grad():
         out = model(ids, use_cache=True)
-        after_prompt = cache_bytes(out.past_key_values)
+        after_prompt = cache_bytes(out)
         out = model(ids[:, :1], past_key_values=out.past_key_values, use_cache=True)
-        after_step = cache_bytes(out.past_key_values)
+        after_step = cache_bytes(out)
     prefill = sum(
         t.bytes
         for t in plan.devices[0].phases["prefill"]

@@ -30,10 +30,10 @@ def rounding(sizes: Iterable[int]) -> int:
     spare = 0
     for size in sizes:
         wanted = max(SMALLEST, ceil_div(size, SMALLEST) * SMALLEST)
-        small = wanted <= LARGEST_SMALL
+        small = is_small(wanted)
         blocks = free[small]
         place = bisect_left(blocks, wanted)
-        block = blocks.pop(place) if place < len(blocks) else _segment(wanted, small=small)
+        block = blocks.pop(place) if place < len(blocks) else segment_of(wanted)
         rest = block - wanted
         if rest >= SMALLEST if small else rest > UNSPLIT:
             insort(blocks, rest)
@@ -42,8 +42,14 @@ def rounding(sizes: Iterable[int]) -> int:
     return spare
 
 
-def _segment(wanted: int, *, small: bool) -> int:
-    if small:
+def is_small(wanted: int) -> bool:
+    """Whether a request, already rounded, comes from the pool of small blocks."""
+    return wanted <= LARGEST_SMALL
+
+
+def segment_of(wanted: int) -> int:
+    """Bytes of the new segment that serves a request, already rounded."""
+    if is_small(wanted):
         return SMALL_SEGMENT
     if wanted < LARGEST_SHARED:
         return LARGE_SEGMENT

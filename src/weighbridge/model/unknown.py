@@ -63,7 +63,8 @@ def read_unknown(config: Config, stored: TensorTable | None = None) -> Model:
     if why is not None:
         raise UnknownArchitecture(
             f"{config.where}: no family reads model_type {kind!r}, and it is not guessed because "
-            f"{why}; give a bare size such as 7B, or add a family"
+            f"{why}; run its own code with `weigh trace`, give a bare size such as 7B, or add "
+            "a family"
         ) from None
     guesses = _guesses(config)
     middle = guesses[0]

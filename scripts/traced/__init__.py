@@ -1,0 +1,1 @@
+"""Published GPU runs as traces: the parts of the report on training."""
