@@ -24,6 +24,20 @@ def test_every_option_is_a_field_of_the_question() -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["qwen3-30b-a3b", "nemotron-h-8b", "gemma-2-9b", "gpt-oss-20b", "jamba-mini"]
+)
+def test_the_traced_class_has_the_parameters_of_our_facts(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="needs the [trace] extra")
+    transformers = pytest.importorskip("transformers", reason="needs the [trace] extra")
+    from weighbridge.model.load import load_model
+    from weighbridge.trace.settings import make_config
+
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(make_config(raw_config(name)))
+    assert sum(each.numel() for each in model.parameters()) == load_model(name).parameters
+
+
+@pytest.mark.parametrize(
     ("options", "wrong"),
     [
         ({"pass": "sing"}, "pass"),

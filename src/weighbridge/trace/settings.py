@@ -27,7 +27,11 @@ DENIED = frozenset({
 # Older spellings that the classes still read, by the value that they may have.
 LEGACY = frozenset({"rope_theta", "rope_scaling", "partial_rotary_factor", "rope_local_base_freq",
                     "sliding_window_pattern", "rotary_pct", "rotary_emb_base"})  # fmt: skip
-_WORD = re.compile(r"[A-Za-z0-9_.\-+ ]{0,64}")
+# Shapes that a class reads from its config without declaring them (Qwen3-MoE's head_dim).
+UNDECLARED = frozenset({"head_dim", "num_key_value_heads", "sliding_window", "layer_types",
+                        "attention_bias", "mlp_bias", "rotary_dim", "v_head_dim",
+                        "hybrid_override_pattern"})  # fmt: skip
+_WORD = re.compile(r"[A-Za-z0-9_.\-+* ]{0,256}")
 MOST_ITEMS, DEEPEST = 4096, 6
 
 
@@ -36,7 +40,7 @@ def allowed(kind: Any, raw: Mapping[str, Any], depth: int = 0) -> dict[str, Any]
     if depth > DEEPEST:
         raise ConfigError("the config is nested too deeply to be traced")
     names = {*getattr(kind, "__dataclass_fields__", ()), *getattr(kind, "attribute_map", ()),
-             *LEGACY} - DENIED  # fmt: skip
+             *LEGACY, *UNDECLARED} - DENIED  # fmt: skip
     nested = getattr(kind, "sub_configs", {}) or {}
     found: dict[str, Any] = {}
     for name, value in raw.items():
