@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import weighbridge as wb
+from scripts import accuracy_sglang, accuracy_tensorrt_llm, accuracy_vllm
+from scripts.llama_cpp_accuracy import report as llama_cpp_report
 from scripts.report import ROOT, table, write, write_part
 from weighbridge.planner import DevicePlan, Plan
 from weighbridge.term import Term
@@ -154,6 +156,7 @@ def report(results: list[Result], others: list[Result]) -> str:
             "## Out of scope",
             "Rows of the same sources whose software is not what is modelled; not counted above.",
             _every_row(others),
+            *llama_cpp_report(),
             "",
         ]
     )
@@ -209,10 +212,16 @@ def main() -> int:
     results = [r for r in everything if "out_of_scope" not in r.row]
     others = [r for r in everything if "out_of_scope" in r.row]
     print(summary(results))
+    print(accuracy_vllm.totals())
+    print(accuracy_sglang.totals())
+    print(accuracy_tensorrt_llm.totals())
     same = write(REPORT, report(results, others), check=check)
+    same &= write(accuracy_sglang.REPORT, accuracy_sglang.report(), check=check)
+    same &= write(accuracy_tensorrt_llm.REPORT, accuracy_tensorrt_llm.report(), check=check)
     same &= write_part("accuracy", summary(results), check=check)
+    same &= write(accuracy_vllm.REPORT, accuracy_vllm.report(), check=check)
     if not same:
-        print("docs/accuracy.md or the README's table is not what the program says; "
+        print("docs/accuracy*.md or the README's table is not what the program says; "
               "run scripts/accuracy", file=sys.stderr)  # fmt: skip
     return 0 if same else 1
 

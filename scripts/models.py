@@ -36,10 +36,17 @@ class Entry:
         return None if published is None else published - self.parameters - self.beside
 
     @property
+    def packed(self) -> bool:
+        """Whether the files hold several values to an element, so that they are no parameters."""
+        return any(name.startswith("two ") for name in self.row.also_stored)
+
+    @property
     def verdict(self) -> str:
         """What the comparison with the published total says."""
         if self.difference is None:
             return "none published"
+        if self.row.published_rounded:
+            return "a rounded figure"
         return "exact" if self.difference == 0 else f"{self.difference:+,}"
 
 
@@ -51,7 +58,8 @@ def entries() -> list[Entry]:
 
 def figures(every: list[Entry]) -> dict[str, int]:
     """How many there are of what."""
-    published = [entry for entry in every if entry.difference is not None]
+    stated = [entry for entry in every if entry.difference is not None]
+    published = [entry for entry in stated if not entry.row.published_rounded]
     exact = [entry for entry in published if entry.difference == 0]
     return {
         "models in the catalogue": len(every),
@@ -59,8 +67,13 @@ def figures(every: list[Entry]) -> dict[str, int]:
         "published totals of the elements in their files": len(published),
         "of these reproduced exactly": len(exact),
         "… by the parameters alone": sum(not entry.beside for entry in exact),
-        "… with what the files hold beside them": sum(bool(entry.beside) for entry in exact),
+        "… with what the files hold beside them": sum(
+            bool(entry.beside) and not entry.packed for entry in exact
+        ),
+        "… with values that the files pack, two to an element": sum(e.packed for e in exact),
         "not reproduced": len(published) - len(exact),
+        "published figures that are rounded, and counted nowhere above": len(stated)
+        - len(published),
     }
 
 
@@ -88,7 +101,12 @@ def report(every: list[Entry]) -> str:
             "## Not reproduced, or with a remark",
             table(
                 ("model", "published", "parameters", "left over", "cause"),
-                [_remark(entry) for entry in noted],
+                [_remark(entry) for entry in noted if not entry.row.published_rounded],
+            ),
+            "## Published figures that are no counts",
+            table(
+                ("model", "published", "parameters", "what the figure is"),
+                [_figure(entry) for entry in every if entry.row.published_rounded],
             ),
             "## How the configs are known",
             table(("source of the config", "models"), _sources(every)),
@@ -111,6 +129,11 @@ def _remark(entry: Entry) -> tuple[str, ...]:
         entry.verdict,
         _cell(row.published_note or "not known"),
     )
+
+
+def _figure(entry: Entry) -> tuple[str, ...]:
+    model, published, parameters, _, cause = _remark(entry)
+    return model, published, parameters, cause
 
 
 def _sources(every: list[Entry]) -> list[tuple[str, str]]:

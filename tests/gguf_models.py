@@ -262,3 +262,27 @@ def gpt_oss_20b() -> tuple[Metadata, Tensors]:
             block = name.removesuffix("attn_norm.weight")
             tensors |= {block + each: ([width], "F32") for each, width in biases.items()}
     return metadata, tensors
+
+
+TINY = model(
+    "llama", layers=2, hidden=256, heads=8, kv_heads=4, head_dim=32, intermediate=512, vocab=1000
+)
+PROJECTOR: tuple[Metadata, Tensors] = (
+    {"general.architecture": "clip", "general.type": "mmproj"},
+    {"v.weight": ([32], "F32")},
+)
+
+
+def split(
+    file: tuple[Metadata, Tensors], name: str, count: int
+) -> dict[str, tuple[Metadata, Tensors]]:
+    """A file in so many parts, as gguf-split makes them."""
+    metadata, tensors = file
+    names, parts = list(tensors), {}
+    most = -(-len(names) // count)
+    for number in range(count):
+        mine = {each: tensors[each] for each in names[number * most :][:most]}
+        keys = metadata if number == 0 else {}
+        stated = {"split.no": number, "split.count": count, "split.tensors.count": len(names)}
+        parts[f"{name}-{number + 1:05}-of-{count:05}.gguf"] = ({**keys, **stated}, mine)
+    return parts

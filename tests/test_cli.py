@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -116,8 +117,24 @@ def test_markdown_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 # A trace needs its extra; its JSON is looked at in tests/traced/test_command.py.
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in {"plan", "trace"}])
-def test_every_command_prints_json(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    target = {"sweep": ["gpt2"], "rules": ["gpt2"], "card": ["h100"]}.get(name, [])
+def test_every_command_prints_json(
+    capsys: pytest.CaptureFixture[str], name: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "vllm.log"
+    log.write_text("Model loading took 14.9889 GiB and 3.65 seconds")
+    target = {
+        "sweep": ["gpt2"],
+        "rules": ["gpt2"],
+        "card": ["h100"],
+        "fit": ["gpt2", "--on", "t4"],
+        "train": ["gpt2"],
+        "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
+        "log": [str(log)],
+    }.get(name, [])
+    if name == "calibrate":
+        runs = tmp_path / "runs.json"
+        runs.write_text('{"sequences": 1, "input_tokens": 99, "seconds_per_token": 0.03}')
+        target = ["gpt2", "--on", "t4", "--engine", "vllm", "--from", str(runs)]
     made = answer(capsys, name, *target)
     assert made["schema"] == 1
 
@@ -160,7 +177,7 @@ BAD = [
     (["llama-3.1-8b", "--weights", "bf17"], "did you mean"),
     (["llama-3.1-8b", "--kv-cache-dtype", "int3"], "not one of"),
     (["llama-3.1-8b", "--kv-cache-dtype", "fp8"], "keeps its cache"),
-    (["llama-3.1-8b", "--engine", "vllm"], "not modelled yet"),
+    (["llama-3.1-8b", "--engine", "llama.cpp==new"], "cannot be read"),
     (["llama-3.1-8b", "--engine", "transformers==banana"], "cannot be read"),
     (["llama-3.1-8b", "--engine", "transformers==3.0.0"], "older than"),
     (["llama-3.1-8b", "--input-tokens", "9000", "--context", "8000"], "more than"),

@@ -22,21 +22,25 @@ STAGES = (
     {"engine", "speed"},
     {"planner"},
     {"search", "rules", "trace"},
+    {"training"},
+    {"launch"},
+    {"measure"},
     {"show"},
     {"api"},
     {"commands"},
     {"cli", "__init__", "__main__"},
 )
 # These print a plan of an earlier stage, and are imported only when one is printed.
-LATE = {("planner", "show")}
-OPTIONAL = {"numpy", "pynvml", "amdsmi"}
+LATE = {("planner", "show"), ("training", "show")}
+OPTIONAL = {"numpy", "pynvml", "amdsmi", "matplotlib"}
 # The one room that runs a model's own code; its child process refuses sockets.
 IMPURE = {"trace": {"torch", "transformers", "peft", "matplotlib"}}
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
         "units", "term", "options", "request", "model", "formats", "memory", "engine",
-        "planner", "speed", "rules", "search", "show", "api", "commands", "cli")  # fmt: skip
+        "planner", "speed", "rules", "search", "training", "launch", "measure", "show", "api",
+        "commands", "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import plan, rules, sweep
+    from weighbridge.api import fit, plan, rules, sweep, train
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -27,10 +27,12 @@ _WHERE = {
     "Term": "term",
     "WeighbridgeError": "errors",
     "find_card": "hardware.cards",
+    "fit": "api",
     "list_cards": "hardware.cards",
     "plan": "api",
     "rules": "api",
     "sweep": "api",
+    "train": "api",
 }
 
 __all__ = [
@@ -41,10 +43,12 @@ __all__ = [
     "WeighbridgeError",
     "__version__",
     "find_card",
+    "fit",
     "list_cards",
     "plan",
     "rules",
     "sweep",
+    "train",
 ]
 
 

@@ -11,9 +11,11 @@ from weighbridge.request import make_request
 
 if TYPE_CHECKING:
     from weighbridge.rules import RuleResult
+    from weighbridge.search.fit import Fit
     from weighbridge.search.sweep import Sweep
     from weighbridge.trace.question import Question
     from weighbridge.trace.result import Trace
+    from weighbridge.training.planner import TrainingPlan
 
 Name = str | os.PathLike[str]
 
@@ -43,6 +45,33 @@ def sweep(
     from weighbridge.search.sweep import sweep as sweep_request
 
     return sweep_request(make_request(os.fspath(model), options), context, concurrency)
+
+
+def train(model: Name, *, solve: str | None = None, **options: Any) -> TrainingPlan:
+    """What training ``model`` takes; options are those of ``weigh train``.
+
+    ``solve`` is ``micro-batch``, ``seq-len``, ``cards`` or ``method``: the answer is then the
+    largest, the longest, the fewest or the cheapest that fits.
+
+    >>> import weighbridge as wb
+    >>> wb.train("llama-3.1-8b", method="lora", seq_len=2048).term("adapters")
+    167772160
+    """
+    from weighbridge.request import make_training
+    from weighbridge.training.ladder import with_ladder
+    from weighbridge.training.planner import plan_training
+    from weighbridge.training.solve import solve_training
+
+    request = make_training(os.fspath(model), options)
+    made = plan_training(request) if solve is None else solve_training(request, solve)
+    return with_ladder(made)
+
+
+def fit(model: Name, **options: Any) -> Fit:
+    """How far a machine goes: longest context, most users, best format, and what binds."""
+    from weighbridge.search.fit import fit as fit_request
+
+    return fit_request(make_request(os.fspath(model), options))
 
 
 def trace(

@@ -22,12 +22,17 @@ from weighbridge.errors import InputError
 SUMMARY = "How much GPU memory a language model takes, before you load it."
 COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
+    "fit": "the longest context, the most users and the best format that a card holds",
+    "train": "what training takes on every device, how long it takes, and what would fit",
     "trace": "the model's own code run without weights and without a GPU",
     "sweep": "totals over contexts and concurrencies",
+    "speed": "time per token and to the first token, where it goes, and what would help",
+    "calibrate": "fit the model of time to what a benchmark measured on your machine",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",
     "models": "the models of the catalogue",
     "cards": "the accelerators of the table",
     "card": "one accelerator in full, or one model",
+    "log": "what the log of an engine says of memory, beside the prediction",
     "doctor": "what this machine has",
 }
 
@@ -73,6 +78,10 @@ def _run(arguments: list[str]) -> int:
         print(f"weigh {__version__}")
         return 0
     name = arguments.pop(0) if arguments[0] in COMMANDS else "plan"
+    launched: list[str] | None = None
+    if name == "plan" and "--" in arguments:
+        place = arguments.index("--")
+        arguments, launched = arguments[:place], arguments[place + 1 :]
     build = import_module(f"weighbridge.commands.{name}").build
     parser = Parser(
         prog="weigh" if name == "plan" else f"weigh {name}",
@@ -80,7 +89,12 @@ def _run(arguments: list[str]) -> int:
         allow_abbrev=False,
         formatter_class=Help,
     )
-    run = build(parser, arguments)
+    if launched is None:
+        run = build(parser, arguments)
+    else:
+        from weighbridge.commands import launch
+
+        run = launch.build(parser, arguments, launched)
     add_output(parser)
     return int(run(parser.parse_args(arguments)))
 
@@ -89,14 +103,19 @@ def _help() -> str:
     commands = "\n".join(f"  {name:<9} {text}" for name, text in COMMANDS.items())
     return (
         f"weigh {__version__}. {SUMMARY}\n\n"
-        "usage: weigh MODEL [--on CARD] [options]\n       weigh COMMAND …\n\n"
+        "usage: weigh MODEL [--on CARD] [options]\n"
+        "       weigh --on CARD [options] -- vllm serve …   (a launch command, as it stands)\n"
+        "       weigh COMMAND …\n\n"
         "MODEL is a catalogue name (llama-3.1-8b), a folder, a config.json, a GGUF file, a\n"
-        "repository of the Hub (org/name, hf:org/name@revision), BASE+ADAPTER, or a size (7B).\n\n"
+        "repository of the Hub (org/name, hf:org/name@revision, org/name:Q4_K_M of GGUF files),\n"
+        "BASE+ADAPTER, or a size (7B).\n\n"
         f"commands:\n{commands}\n\n"
         "examples:\n"
         "  weigh llama-3.1-8b --on rtx-4090\n"
         "  weigh ./my-model --on 2xH100 --context 32k --concurrency 8 --why\n"
-        "  weigh qwen3-30b-a3b --on rtx-4090 --weights nf4 --json\n\n"
+        "  weigh qwen3-30b-a3b --on rtx-4090 --weights nf4 --json\n"
+        "  weigh train llama-3.1-8b --method qlora --seq-len 4096 --on rtx-4090\n"
+        "  weigh llama-3.1-8b --on rtx-4090 --emit transformers > run.py\n\n"
         "`weigh plan --help` lists the options of a plan."
     )
 

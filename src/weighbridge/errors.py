@@ -11,7 +11,9 @@
         │   └── UnknownArchitecture   an architecture without a family: refused, never guessed
         ├── HardwareError       a card or machine that is not in the table
         ├── RequestError        options that contradict each other or make no sense
-        └── EngineError         an engine or version that is not known
+        ├── EngineError         an engine or version that is not known
+        ├── LaunchError         a launch command that its engine would not read
+        └── LogError            a log of which nothing can be told
 
 Every message is one sentence that says what was wrong, where, and what would be right; it
 carries no full stop, so that the command line can put it behind ``weigh: error:``.
@@ -66,3 +68,11 @@ class RequestError(InputError):
 
 class EngineError(InputError):
     """An engine, or a version of it, is not known."""
+
+
+class LaunchError(InputError):
+    """A launch command that its engine would not read, or that names no model."""
+
+
+class LogError(InputError):
+    """A log of which nothing can be told, or that cannot be read."""

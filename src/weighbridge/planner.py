@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weighbridge._version import __version__
 from weighbridge.engine import (
@@ -17,16 +17,22 @@ from weighbridge.engine import (
     default_context,
     parse_engine,
     spend,
+    stated_context,
 )
+from weighbridge.formats.format import StorageFormat
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.machine import Machine, parse_machine
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.records import record
 from weighbridge.request import Request, Tokens, settle_tokens
+from weighbridge.speed.constants import constants_of, platform_of
 from weighbridge.speed.roofline import Speed, speed_floor
-from weighbridge.term import Basis, Phase, Term, weakest
+from weighbridge.term import Basis, Phase, Term, spoken, weakest
 from weighbridge.units import format_bytes
+
+if TYPE_CHECKING:
+    from weighbridge.speed.ask import Answer
 
 SCHEMA = 1
 
@@ -44,6 +50,7 @@ class DevicePlan:
     phase: Phase
     terms: tuple[Term, ...]
     phases: Mapping[Phase, tuple[Term, ...]]
+    bounds: tuple[int, int] | None = None
 
     @property
     def total(self) -> int:
@@ -53,11 +60,15 @@ class DevicePlan:
     @property
     def low(self) -> int:
         """The least it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[0]
         return max(sum(term.low for term in terms) for terms in self.phases.values())
 
     @property
     def high(self) -> int:
         """The most it can be, in the phase where that is most."""
+        if self.bounds is not None:
+            return self.bounds[1]
         return max(sum(term.high for term in terms) for terms in self.phases.values())
 
     @property
@@ -97,23 +108,15 @@ class Verdict(NamedTuple):
 
 
 @record
-class Plan:
-    """The answer: what each device holds, why, and whether it fits."""
+class Weighing:
+    """What every answer has: a model on devices, a ledger for each, and a verdict."""
 
-    request: Request
     model: Model
-    engine: Engine
-    tokens: Tokens
     machine: Machine | None
     devices: tuple[DevicePlan, ...]
-    cache: CacheFacts
-    capacity: Capacity
     verdict: Verdict
     assumptions: tuple[str, ...]
-    settings: Mapping[str, str]
-    speed: Speed | None = None
-    log: tuple[str, ...] = ()
-    version: str = __version__
+    host: DevicePlan | None
 
     @property
     def total(self) -> int:
@@ -149,6 +152,26 @@ class Plan:
         """Bytes of the terms of this name over all devices at their peaks."""
         return sum(term.bytes for term in self.terms if term.name == name)
 
+
+@record
+class Plan(Weighing):
+    """The answer: what each device holds, why, and whether it fits."""
+
+    request: Request
+    engine: Engine
+    tokens: Tokens
+    cache: CacheFacts
+    capacity: Capacity
+    settings: Mapping[str, str]
+    speed: Speed | Answer | None = None
+    log: tuple[str, ...] = ()
+    version: str = __version__
+
+    @property
+    def context(self) -> int:
+        """Tokens that a sequence may have: a prompt that fills it counts no further token."""
+        return int(self.tokens.context if self.tokens.output > 1 else self.tokens.prompt)
+
     def to_dict(self) -> dict[str, Any]:
         """The plan as ``--json`` prints it."""
         from weighbridge.show.json import plan_to_dict
@@ -177,7 +200,7 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
     machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
     model = load_model(request.model) if model is None else model
     tokens = settle_tokens(
-        request,
+        _with_context(request, stated_context(engine, request.deployment)),
         model.max_positions,
         generates=model.generates,
         default=default_context(engine, model),
@@ -191,6 +214,8 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         machine.devices if machine else (),
     )
     spending = spend(question)
+    tokens = spending.tokens or tokens
+    question = question._replace(tokens=tokens)
     devices = tuple(_device(each, machine) for each in spending.devices)
     return Plan(
         request=request,
@@ -206,13 +231,26 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         settings=spending.settings,
         speed=_speed(question, devices, spending),
         log=spending.log,
+        host=None if spending.host is None else _host(spending.host),
     )
 
 
-def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spending) -> Speed | None:
-    """The floor of prefill and decode on the machine's stated rates."""
+def _with_context(request: Request, stated: int | None) -> Request:
+    """The request with the context that the engine's own options say."""
+    if stated is None:
+        return request
+    return request._replace(deployment=request.deployment._replace(max_model_len=stated))
+
+
+def _speed(
+    question: Question, devices: tuple[DevicePlan, ...], spending: Spending
+) -> Speed | Answer | None:
+    """Modelled where the engine has constants; else the floor on the machine's stated rates."""
     if not question.cards or spending.storage is None:
         return None
+    known = constants_of(question.engine.name, platform_of(question.cards[0].vendor))
+    if known is not None and question.model.generates:
+        return _modelled(question, spending, spending.storage)
     held = [
         (
             sum(term.bytes for term in device.terms if term.name == "weights"),
@@ -221,20 +259,54 @@ def _speed(question: Question, devices: tuple[DevicePlan, ...], spending: Spendi
         for device in devices
     ]
     dtype = spending.settings["activations"]
-    return speed_floor(question, spending.storage, spending.cache, dtype, held)
+    used = question._replace(cards=tuple(device.card for device in devices if device.card))
+    layout = spending.layout
+    at_once = layout.tensor * layout.data
+    return speed_floor(used, spending.storage, spending.cache, dtype, held, at_once)
+
+
+def _modelled(question: Question, spending: Spending, storage: StorageFormat) -> Answer | None:
+    """What the question's engine would run, timed."""
+    from weighbridge.speed.ask import CHUNKS, Subject, answer
+
+    name, deployment = question.engine.name, question.deployment
+    subject = Subject(
+        question.model,
+        storage,
+        name,
+        question.cards,
+        spending.layout,
+        question.tokens,
+        spending.cache.element_bytes,
+        question.concurrency,
+        deployment.max_num_batched_tokens or CHUNKS.get(name, 8192),
+        streams=spending.cache.streams,
+    )
+    return answer(subject)
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
+    card = machine.devices[spending.index] if machine else None
+    return _held_by(spending, card.name if card else "any device", card)
+
+
+def _host(spending: DeviceSpending) -> DevicePlan:
+    """Host memory, of which no size is known: it is stated, and no verdict hangs on it."""
+    return _held_by(spending, "host memory", None)
+
+
+def _held_by(spending: DeviceSpending, name: str, card: Card | None) -> DevicePlan:
     phases = {phase: (*spending.resident, *terms) for phase, terms in spending.phases.items()}
     peak = max(phases, key=lambda phase: sum(term.bytes for term in phases[phase]))
-    card = machine.devices[spending.index] if machine else None
-    name = card.name if card else "any device"
-    return DevicePlan(name, spending.index, card, peak, phases[peak], phases)
+    return DevicePlan(name, spending.index, card, peak, phases[peak], phases, spending.bounds)
+
+
+NO_CARD = Verdict(None, False, "no card was named; add --on CARD to see whether it fits")
 
 
 def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spending) -> Verdict:
     if any(device.usable is None for device in devices):
-        return Verdict(None, False, "no card was named; add --on CARD to see whether it fits")
+        return NO_CARD
     if spending.refusal is not None:
         return _refused(spending.refusal, devices)
     wanted, room = request.workload.concurrency, spending.capacity
@@ -245,6 +317,13 @@ def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spendi
             f"it starts, and its cache holds {room.sequences:.2f} of {wanted:,} sequences; "
             "the others would wait or be preempted",
         )
+    return weighed_verdict(devices)
+
+
+def weighed_verdict(devices: tuple[DevicePlan, ...]) -> Verdict:
+    """Whether every device holds its part, by its bytes alone."""
+    if any(device.usable is None for device in devices):
+        return NO_CARD
     short = [device for device in devices if not device.fits]
     if short:
         worst = max(short, key=lambda device: device.total - (device.usable or 0))
@@ -254,7 +333,8 @@ def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spendi
             False,
             sure,
             f"{worst.name} can hold {format_bytes(worst.usable or 0)} and would need "
-            f"{format_bytes(worst.total)} in {worst.phase}: {format_bytes(missing)} too much",
+            f"{format_bytes(worst.total)} in {spoken(worst.phase)}: {format_bytes(missing)} "
+            "too much",
         )
     fullest = min(devices, key=lambda device: (device.usable or 0) - device.total)
     spare = (fullest.usable or 0) - fullest.total
@@ -263,7 +343,7 @@ def _verdict(request: Request, devices: tuple[DevicePlan, ...], spending: Spendi
         True,
         sure,
         f"{format_bytes(fullest.total)} of {format_bytes(fullest.usable or 0)} on {fullest.name}, "
-        f"{format_bytes(spare)} to spare at the peak, in {fullest.phase}",
+        f"{format_bytes(spare)} to spare at the peak, in {spoken(fullest.phase)}",
     )
 
 
@@ -271,8 +351,10 @@ def _refused(refusal: Refusal, devices: tuple[DevicePlan, ...]) -> Verdict:
     if not refusal.option:
         return Verdict(False, True, refusal.message)
     fullest = max(device.total for device in devices)
-    remedy = Remedy(refusal.option, refusal.value, fullest, "the engine starts with it")
-    return Verdict(False, True, refusal.message, (remedy,))
+    changes = ((refusal.option, refusal.value), *refusal.others)
+    why, size = "the engine starts with it", refusal.bytes or fullest
+    remedies = tuple(Remedy(option, value, size, why) for option, value in changes)
+    return Verdict(False, True, refusal.message, remedies)
 
 
 def _capacity(request: Request, tokens: Tokens, devices: tuple[DevicePlan, ...]) -> Capacity:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from weighbridge.errors import RequestError
-from weighbridge.options import EngineOptions, Option, engine_options, read_value
+from weighbridge.options import AUTO, EngineOptions, Option, engine_options, read_value
 from weighbridge.options.common import DEPLOYMENT, WORKLOAD
 
 DEFAULT_CONTEXT = 8192
@@ -47,6 +47,58 @@ class Workload(NamedTuple):
     input_tokens: int | None = None
     output_tokens: int | None = None
     concurrency: int = 1
+
+
+class Training(NamedTuple):
+    """How a model is trained. None is the default of the method, spelled out in the answer."""
+
+    method: str = "full"
+    objective: str = "sft"
+    optimizer: str = "adamw"
+    optimizer_rank: int = 128
+    precision: str | None = None
+    lora_rank: int = 16
+    lora_targets: str = "all-linear"
+    lora_dropout: float = 0.0
+    adapter_dtype: str | None = None
+    dora: bool = False
+    quantization: str | None = None
+    kbit_upcast: bool | None = None
+    micro_batch: int = 1
+    seq_len: int | None = None
+    grad_accumulation: int = 1
+    batching: str = "equal"
+    dataset_tokens: int | None = None
+    price_per_hour: float | None = None
+    checkpointing: str | None = None
+    attn_implementation: str = "sdpa"
+    kernels: str = "torch"
+    loss: str = "auto"
+    keep_outputs: bool = True
+    expandable_segments: bool = False
+    on: str | None = None
+    sharding: str | None = None
+    offload: str = "none"
+    data_parallel_size: int | None = None
+    tensor_parallel_size: int = 1
+    sequence_parallel: bool | None = None
+    pipeline_parallel_size: int = 1
+    pipeline_schedule: str = "1f1b"
+    virtual_stages: int = 1
+    context_parallel_size: int = 1
+    expert_parallel_size: int = 1
+    expert_tensor_parallel_size: int | None = None
+
+
+class TrainingRequest(NamedTuple):
+    """A model, and how it is trained."""
+
+    model: str
+    training: Training = Training()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every option by its name."""
+        return {"model": self.model, **self.training._asdict()}
 
 
 class Request(NamedTuple):
@@ -101,6 +153,8 @@ def make_request(model: str, options: Mapping[str, Any]) -> Request:
         if value is not None:
             given[name] = read_value(rows[name], value)
     _check_taken(given, known, engine)
+    if given.get("max_model_len") == AUTO and engine.partition("==")[0] not in FINDS_CONTEXT:
+        raise RequestError("max_model_len auto is vLLM's; give a number of tokens")
     if engine.partition("==")[0] == "transformers":
         _batch_of_transformers(given)
     deployment = {k: given[k] for k in given if k in Deployment._fields}
@@ -113,6 +167,7 @@ def make_request(model: str, options: Mapping[str, Any]) -> Request:
     return request
 
 
+FINDS_CONTEXT = ("vllm",)
 POSITIVE = {
     "max_num_seqs": "an engine admits at least one sequence",
     "max_num_batched_tokens": "a step has at least one token",
@@ -124,12 +179,55 @@ POSITIVE = {
 }
 
 
-def _known(name: str, key: str, rows: Mapping[str, Option], engine: str) -> str:
+TRAINING_ALIASES = {
+    "optim": "optimizer",
+    "max_length": "seq_len",
+    "context": "seq_len",
+    "per_device_train_batch_size": "micro_batch",
+    "gradient_accumulation_steps": "grad_accumulation",
+    "gradient_checkpointing": "checkpointing",
+    "dp": "data_parallel_size",
+    "tp": "tensor_parallel_size",
+    "pp": "pipeline_parallel_size",
+    "cp": "context_parallel_size",
+    "ep": "expert_parallel_size",
+    "etp": "expert_tensor_parallel_size",
+    "r": "lora_rank",
+}
+MAY_BE_ZERO = frozenset({"lora_dropout", "dataset_tokens", "price_per_hour"})
+
+
+def make_training(model: str, options: Mapping[str, Any]) -> TrainingRequest:
+    """A :class:`TrainingRequest` from options by name or alias, each checked."""
+    from weighbridge.options.training import TRAINING
+
+    if not isinstance(model, str):
+        raise RequestError(f"the model is a name or a path, not {type(model).__name__}")
+    rows = {option.name: option for option in TRAINING}
+    given: dict[str, Any] = {}
+    for key, value in options.items():
+        name = _known(TRAINING_ALIASES.get(key, key), key, rows, "training", TRAINING_ALIASES)
+        if value is not None and name in given:
+            raise RequestError(f"{key} and another name of {name} are both given")
+        if value is not None:
+            given[name] = read_value(rows[name], value)
+            if given[name] == 0 and rows[name].kind == "count" and name not in MAY_BE_ZERO:
+                raise RequestError(f"{name} is 0; it is at least 1")
+    return TrainingRequest(model, Training(**given))
+
+
+def _known(
+    name: str,
+    key: str,
+    rows: Mapping[str, Option],
+    engine: str,
+    aliases: Mapping[str, str] = ALIASES,
+) -> str:
     if name in rows:
         return name
     from difflib import get_close_matches
 
-    close = get_close_matches(name, [*rows, *ALIASES], n=1)
+    close = get_close_matches(name, [*rows, *aliases], n=1)
     hint = f"; did you mean {close[0]}" if close else ""
     raise RequestError(f"there is no option {key!r} of {engine}{hint}")
 
@@ -181,6 +279,7 @@ def settle_tokens(
     what the model's positions allow, ``default`` the context that an engine takes by itself.
     """
     context = request.deployment.max_model_len
+    context = None if context == AUTO else context
     prompt, output = request.workload.input_tokens, request.workload.output_tokens
     for name, value in (("max_model_len", context), ("input_tokens", prompt)):
         if value == 0:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 Basis = Literal["rule", "assumed", "config", "header", "traced", "calibrated", "measured"]
-Phase = Literal["resident", "load", "prefill", "decode"]
+Phase = Literal["resident", "load", "prefill", "decode", "forward", "backward", "step"]
 
 LADDER: tuple[Basis, ...] = (
     "rule",
@@ -83,6 +83,12 @@ def exact(
 ) -> Term:
     """A term whose bounds are the number itself."""
     return Term(name, device, phase, size, size, size, basis, formula, inputs, source)
+
+
+def spoken(phase: str) -> str:
+    """The phase as a sentence names it: ``in the optimizer's step``."""
+    return {"forward": "the forward pass", "backward": "the backward pass",
+            "step": "the optimizer's step"}.get(phase, phase)  # fmt: skip
 
 
 def weakest(bases: list[Basis]) -> Basis:

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+import gguf_hybrids
+import gguf_models
+from gguf_files import write
 from weighbridge.formats import find_format
 from weighbridge.formats.cache import find_cache_format
 from weighbridge.formats.layouts import bnb4, bnb4_double
@@ -84,9 +87,9 @@ def cells(row: dict[str, Any], stream: CacheStream) -> tuple[int, int]:
     return each, 1 if unified else slots
 
 
-def llama_cpp(row: dict[str, Any]) -> int:
+def llama_cpp(row: dict[str, Any], model: Model) -> int:
     total = 0
-    for layer, count in facts(row["model"]).layer_groups():
+    for layer, count in model.layer_groups():
         for stream in layer.mixer.cache:
             keys = stream.width
             if not isinstance(layer.mixer, LatentAttention):
@@ -103,7 +106,25 @@ def llama_cpp(row: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("row", chosen("llama.cpp", "cache_and_state"), ids=label)
 def test_llama_cpp_keeps_what_our_mixers_say(row: dict[str, Any]) -> None:
-    assert llama_cpp(row) == row["bytes"]
+    assert llama_cpp(row, facts(row["model"])) == row["bytes"]
+
+
+HEADERS = {
+    "gemma-3-27b": gguf_models.gemma3_27b,
+    "gpt-oss-20b": gguf_models.gpt_oss_20b,
+    "granite-4.0-h-tiny": gguf_hybrids.granite_40_h_tiny,
+    "llama-4-scout": gguf_hybrids.llama_4_scout,
+    "mamba2-2.7b": gguf_hybrids.mamba2_27b,
+    "qwen3-next-80b-a3b": gguf_hybrids.qwen3_next_80b,
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_llama_cpp_keeps_what_the_header_of_a_file_says(tmp_path: Path, name: str) -> None:
+    model = load_model(str(write(tmp_path / "model.gguf", *HEADERS[name]())))
+    rows = [row for row in chosen("llama.cpp", "cache_and_state") if row["model"] == name]
+    assert [llama_cpp(row, model) for row in rows] == [row["bytes"] for row in rows]
+    assert len(rows) == 11
 
 
 # vLLM: what each kind of layer takes per token, or per sequence.

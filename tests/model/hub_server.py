@@ -71,7 +71,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == f"/api/models/{REPO}/revision/main":
             self.answer(200, self.listing())
         elif path.startswith(f"/{REPO}/resolve/{COMMIT}/"):
-            self.serve_file(path.rpartition("/")[2])
+            self.serve_file(path.removeprefix(f"/{REPO}/resolve/{COMMIT}/"))
         else:
             self.answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
 

@@ -167,7 +167,7 @@ def test_files_without_an_index(
         (("pytorch_model.bin", "config.json"), "pickle files can run code and are never opened"),
         (("model.pt",), "convert them to safetensors"),
         (("consolidated.00.pth",), "convert them to safetensors"),
-        (("model.gguf", "config.json"), "holds GGUF files; name one of the files itself"),
+        (("model.gguf", "config.json"), "holds no .safetensors file"),
         (("model_index.json", "model.safetensors"), "is a diffusers pipeline"),
         (("adapter_config.json", "adapter_model.safetensors"), "is an adapter"),
         (("adapter_config.json", "adapter_model.bin"), "is an adapter"),

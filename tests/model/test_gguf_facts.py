@@ -171,7 +171,7 @@ TINY = {
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"general.architecture": "mamba2"}, UnknownArchitecture, "'mamba2'"),
+        ({"general.architecture": "t5"}, UnknownArchitecture, "'t5'"),
         ({"general.architecture": "\x1b[2J"}, UnknownArchitecture, "no family reads"),
         ({"general.architecture": 5}, ConfigError, "general.architecture is 5"),
         ({"general.type": "adapter"}, FileFormatError, "an adapter"),

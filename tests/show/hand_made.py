@@ -141,6 +141,7 @@ def plan(
         capacity=Capacity(58_611, 7.2) if cards else Capacity(None, None),
         verdict=verdict or Verdict(True, True, because),
         assumptions=assumptions,
+        host=None,
         settings={"weights": "bf16", "attn_implementation": "sdpa"},
         version="0",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from weighbridge._version import __version__
@@ -18,10 +19,12 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
         from weighbridge.planner import plan_request
         from weighbridge.request import make_request
         from weighbridge.rules import rules_for
+        from weighbridge.rules.claims import claims_for, claims_to_text
         from weighbridge.rules.text import rules_to_text
+        from weighbridge.show.style import encodable
 
         made = plan_request(make_request(options.model, request_options(options, arguments)))
-        results = rules_for(made)
+        results, claims = rules_for(made), claims_for(made)
         if format_of(options) == "json":
             print_json(
                 {
@@ -29,10 +32,13 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
                     "version": __version__,
                     "model": {"id": made.model.id, "parameters": made.model.parameters},
                     "rules": [result.to_dict() for result in results],
+                    "claims": [claim.to_dict() for claim in claims],
                 }
             )
         else:
             print(rules_to_text(made, results, why=options.why))
+            print()
+            print(encodable(claims_to_text(claims, why=options.why), sys.stdout.encoding))
         return 0
 
     return run

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from weighbridge.errors import UnitError
-from weighbridge.options import ENGINES, Option, engine_options
+from weighbridge.options import AUTO, ENGINES, Option, engine_options
 from weighbridge.options.common import DEPLOYMENT, WORKLOAD
 from weighbridge.request import Deployment, Workload
 from weighbridge.units import parse_count
@@ -61,7 +61,7 @@ def add_option(group: Any, option: Option, default: object) -> None:
     if option.kind == "flag":
         extra = {"action": argparse.BooleanOptionalAction}
     elif option.kind == "count":
-        extra["type"] = count(option.flag, *option.aliases)
+        extra["type"] = count(option.flag, *option.aliases, auto=option.auto)
     elif option.name == "on":
         extra["action"] = "append"
     shown = "" if default in (None, False) else f" (default {default})"
@@ -75,10 +75,13 @@ def add_option(group: Any, option: Option, default: object) -> None:
     )
 
 
-def count(*flags: str) -> Callable[[str], int]:
-    """A reader of counts that names the flags in what it refuses."""
+def count(*flags: str, auto: bool = False) -> Callable[[str], int]:
+    """A reader of counts that names the flags in what it refuses; ``auto`` where the engine may
+    find the count."""
 
     def read(text: str) -> int:
+        if auto and text.strip().lower() in {"auto", str(AUTO)}:
+            return AUTO
         if text.strip().startswith("-"):
             raise UnitError(f"{'/'.join(flags)} is {text}, but a count is 0 or more")
         return parse_count(text, "/".join(flags))

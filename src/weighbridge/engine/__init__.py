@@ -2,8 +2,10 @@
 
 An engine module offers ``spend(question) -> Spending``: from the facts of a model, the settled
 lengths and the machine, the terms of every device in every phase; ``NEWEST``, the newest version
-modelled; and, where it takes a context by itself, ``default_context(model, version)``. To add an
-engine, write that file, its options in ``options`` and a row here.
+modelled; and, where it takes a context by itself, ``default_context(model, version)``, or, where
+its own options say it, ``stated_context(deployment)``. One that does not number its
+versions as major.minor.patch reads and writes them (``parse_version``, ``version_text``). To add
+an engine, write that file, its options in ``options`` and a row here.
 """
 
 from __future__ import annotations
@@ -23,8 +25,14 @@ from weighbridge.records import record
 from weighbridge.request import Deployment, Tokens
 from weighbridge.term import Phase, Term
 
-MODULES = {"transformers": "weighbridge.engine.transformers"}
-PLANNED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "ollama")
+MODULES = {
+    "transformers": "weighbridge.engine.transformers",
+    "vllm": "weighbridge.engine.vllm",
+    "sglang": "weighbridge.engine.sglang",
+    "tensorrt-llm": "weighbridge.engine.tensorrt_llm",
+    "llama.cpp": "weighbridge.engine.llama_cpp",
+    "ollama": "weighbridge.engine.ollama",
+}
 
 
 class Engine(NamedTuple):
@@ -34,7 +42,13 @@ class Engine(NamedTuple):
     version: tuple[int, int, int]
 
     def __str__(self) -> str:
-        return f"{self.name}=={'.'.join(map(str, self.version))}"
+        return f"{self.name}=={self.version_text}"
+
+    @property
+    def version_text(self) -> str:
+        """The version as the engine writes it: ``0.32.0``, ``b7079``."""
+        write = getattr(import_module(MODULES[self.name]), "version_text", None)
+        return ".".join(map(str, self.version)) if write is None else str(write(self.version))
 
 
 class Question(NamedTuple):
@@ -53,11 +67,16 @@ class Question(NamedTuple):
 
 @record
 class DeviceSpending:
-    """The terms of one device: those always there, and those of each phase."""
+    """The terms of one device: those always there, and those of each phase.
+
+    ``bounds`` are the least and the most of all terms together, where they cannot all be low or
+    high at once: an engine whose pool takes what the others leave.
+    """
 
     index: int
     resident: tuple[Term, ...]
     phases: Mapping[Phase, tuple[Term, ...]]
+    bounds: tuple[int, int] | None = None
 
 
 class CacheFacts(NamedTuple):
@@ -84,19 +103,25 @@ class Capacity(NamedTuple):
 class Refusal(NamedTuple):
     """Why the engine would not start, in its own words or ours, and what would work.
 
-    ``option`` and ``value`` are a change under which it starts; empty where none is known.
+    ``option`` and ``value`` are a change under which it starts, empty where none is known, and
+    ``bytes`` what the fullest device holds then. ``others`` are further such changes, each by
+    itself.
     """
 
     message: str
     option: str = ""
     value: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+    bytes: int = 0
 
 
 class Spending(NamedTuple):
     """Every device's terms, the cache's facts, the weights' format, and what was assumed.
 
     An engine that sizes its own pool states its ``capacity``, the lines that it would log, and why
-    it would not start; one that takes what the workload needs leaves them out.
+    it would not start; one that takes what the workload needs leaves them out. ``host`` is what
+    it takes of host memory, where that is part of the plan. ``tokens`` are other lengths than those
+    asked about, where the engine finds the context by itself.
     """
 
     devices: tuple[DeviceSpending, ...]
@@ -108,6 +133,8 @@ class Spending(NamedTuple):
     log: tuple[str, ...] = ()
     refusal: Refusal | None = None
     layout: Layout = Layout()
+    host: DeviceSpending | None = None
+    tokens: Tokens | None = None
 
 
 Spend = Callable[[Question], Spending]
@@ -121,12 +148,19 @@ def parse_engine(text: str) -> Engine:
     name, separator, version = text.strip().lower().partition("==")
     if name not in MODULES:
         known = ", ".join(MODULES)
-        if name in PLANNED:
-            raise EngineError(f"engine {name!r} is not modelled yet; modelled are: {known}")
         raise EngineError(f"engine {name[:60]!r} is not known; modelled are: {known}")
-    newest: tuple[int, int, int] = import_module(MODULES[name]).NEWEST
+    module = import_module(MODULES[name])
+    newest: tuple[int, int, int] = module.NEWEST
     if not separator:
         return Engine(name, newest)
+    own = getattr(module, "parse_version", None)
+    if own is not None:
+        found = own(version)
+        if found is None:
+            raise EngineError(
+                f"version {version[:40]!r} of {name} cannot be read; write {Engine(name, newest)}"
+            )
+        return Engine(name, found)
     parts = version.split(".")
     if not 1 <= len(parts) <= 3 or not all(
         p.isascii() and p.isdigit() and len(p) < 5 for p in parts
@@ -137,6 +171,12 @@ def parse_engine(text: str) -> Engine:
         )
     major, minor, patch = (*map(int, parts), 0, 0)[:3]
     return Engine(name, (major, minor, patch))
+
+
+def stated_context(engine: Engine, deployment: Deployment) -> int | None:
+    """The tokens of a sequence, where the engine's own options say them; else None."""
+    function = getattr(import_module(MODULES[engine.name]), "stated_context", None)
+    return None if function is None else function(deployment)
 
 
 def default_context(engine: Engine, model: Model) -> int | None:

@@ -1,8 +1,10 @@
 """What the elements of a KV cache take: one row for each type that an engine can keep them in.
 
-An engine names its types here and asks for bytes; how many elements there are is the mixers'
-business. Scales that stand inside the cache are part of a row; a scale for a whole layer or tensor
-(vLLM's ``fp8``) takes nothing that counts.
+An engine asks ``find_cache_format(name).bytes_of(elements, head_dim=...)``. How many elements
+there are is the mixers' business (``CacheStream.width`` × tokens); an int or an integer array will
+do. ``head_dim`` is needed by those types alone that keep a scale for each vector of a head. Scales
+that stand inside the cache are part of a row; a scale for a whole layer or tensor (vLLM's ``fp8``)
+takes nothing that counts.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ class CacheFormat:
 
         >>> find_cache_format("q8_0").bytes_of(131072)
         139264
+        >>> find_cache_format("fp8_per_token_head").bytes_of(2 * 8 * 128, head_dim=128)
+        2112
         """
         size = ceil_div(elements, self.block) * self.size
         if not self.per_vector:
@@ -155,8 +159,10 @@ CACHE_FORMATS: tuple[CacheFormat, ...] = (
         16,
         9,
         4,
-        ("vllm", "tensorrt-llm"),
-        "NVIDIA ModelOpt NVFP4: 16 values in 8 bytes, one scale of a byte",
+        ("vllm", "sglang", "tensorrt-llm"),
+        "NVIDIA ModelOpt NVFP4: 16 values in 8 bytes, one scale of a byte; SGLang "
+        "pool_configurator.py, kv_scale_buffer",
+        ("fp4_e2m1",),
     ),
     _ggml("Q8_0", 8),
     _ggml("Q5_1", 5),

@@ -16,6 +16,7 @@ from weighbridge.formats.mixed import (
     mixed,
 )
 from weighbridge.formats.mixtures import FILE_TYPES
+from weighbridge.formats.spared import sparing
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.records import replace
 
@@ -27,7 +28,7 @@ def stated_format(quantization: Mapping[str, Any], where: str) -> StorageFormat:
     storage = _stated(quantization, where)
     if storage.touches is LINEAR and leaves_all_but_experts(quantization):
         return experts_only(storage)
-    return storage
+    return sparing(storage, quantization) if storage.touches is LINEAR else storage
 
 
 def _stated(quantization: Mapping[str, Any], where: str) -> StorageFormat:

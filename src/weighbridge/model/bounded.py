@@ -13,7 +13,7 @@ import re
 import stat
 from collections import Counter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from weighbridge.errors import FileFormatError, ModelReferenceError
 
@@ -78,7 +78,17 @@ def _refuse_kind(path: Path, kind: int) -> NoReturn:
     )
 
 
-def read_exactly(file: io.FileIO, count: int, where: str) -> bytes:
+class Readable(Protocol):
+    """What a header is read from: an unbuffered file, or ranges of one on another machine."""
+
+    def seek(self, position: int, /) -> object:
+        """Go to this byte."""
+
+    def read(self, count: int, /) -> bytes:
+        """Up to ``count`` bytes, and none at the end."""
+
+
+def read_exactly(file: Readable, count: int, where: str) -> bytes:
     """The next ``count`` bytes of ``file``; FileFormatError where it ends before them."""
     data = file.read(count)
     while len(data) < count:

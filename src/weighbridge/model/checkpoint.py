@@ -127,8 +127,6 @@ def _refuse_other_kinds(files: Files, names: set[str]) -> None:
         )
     if any(name.endswith(".safetensors") for name in names) or INDEX_NAME in names:
         return
-    if any(name.endswith(".gguf") for name in names):
-        raise ModelReferenceError(f"{where} holds GGUF files; name one of the files itself")
     if any(name.endswith(_PICKLES) for name in names):
         raise ModelReferenceError(f"{where} holds only pickled weights: {_never_opened()}")
     raise ModelReferenceError(f"{where} holds no .safetensors file")

@@ -21,7 +21,8 @@ Role = Literal["embedding", "head", "linear", "expert", "router", "norm", "bias"
 
 @record
 class Parameter:
-    """A trainable tensor, or ``copies`` equal ones that the ``{expert}`` in its name stands for.
+    """A trainable tensor, or ``copies`` equal ones that a word in its name stands for: ``{expert}``
+    in a layer, ``{layer}`` in a tower.
 
     ``shape`` is PyTorch's (a linear layer's is (out_features, in_features)); ``role`` says which
     storage formats may touch it.
@@ -207,12 +208,12 @@ class Model:
             yield parameter.name, parameter.shape
         for index, layer in enumerate(self.layers):
             for parameter in layer.parameters:
-                for copy in range(parameter.copies):
-                    name = parameter.name.replace("{expert}", str(copy))
+                for name in _names(parameter):
                     yield f"{self.layer_prefix}{index}.{name}", parameter.shape
         for tower in self.towers:
             for parameter in tower.parameters:
-                yield parameter.name, parameter.shape
+                for name in _names(parameter):
+                    yield name, parameter.shape
 
     @property
     def parameters(self) -> int:
@@ -241,6 +242,11 @@ class Model:
     def towers_elements(self) -> int:
         """Parameters of the vision and audio towers."""
         return sum(tower.elements for tower in self.towers)
+
+
+def _names(parameter: Parameter) -> Iterator[str]:
+    for copy in range(parameter.copies):
+        yield parameter.name.replace("{expert}", str(copy)).replace("{layer}", str(copy))
 
 
 def _elements(parameters: tuple[Parameter, ...]) -> int:

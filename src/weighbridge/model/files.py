@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from weighbridge.errors import FileFormatError, ModelReferenceError
 from weighbridge.model.bounded import label, open_regular, read_json_object
 from weighbridge.model.safetensors import Header, read_header
 
+if TYPE_CHECKING:
+    from weighbridge.model.gguf import GgufHeader
+
 MAX_FOLDER_ENTRIES = 100_000
 
 
 class Files(Protocol):
-    """Names, sizes, JSON and safetensors headers of the files beside each other; nothing else."""
+    """Names, sizes, JSON and headers of the files beside each other; nothing else."""
 
     @property
     def where(self) -> str:
@@ -43,6 +46,12 @@ class Files(Protocol):
 
     def read_headers(self, names: Collection[str]) -> dict[str, Header]:
         """The header of each of these safetensors files, in their order."""
+
+    def gguf_names(self) -> set[str]:
+        """The GGUF files, with those one folder deep of a repository of the Hub."""
+
+    def read_gguf_headers(self, names: Collection[str]) -> dict[str, GgufHeader]:
+        """The header of each of these GGUF files, in their order."""
 
 
 class Folder:
@@ -83,6 +92,21 @@ class Folder:
     def read_headers(self, names: Collection[str]) -> dict[str, Header]:
         """One header after the other."""
         return {name: read_header(_inside(self._folder, name)) for name in names}
+
+    def gguf_names(self) -> set[str]:
+        """Those of the folder; a hub cache keeps its repository's folders."""
+        found = {name for name in self.names() if name.lower().endswith(".gguf")}
+        if self._folder.parent.name != "snapshots":
+            return found
+        folders = [name for name in self.names() if (self._folder / name).is_dir()]
+        inner = (f"{each}/{name}" for each in folders for name in _names_in(self._folder / each))
+        return found | {name for name in inner if name.lower().endswith(".gguf")}
+
+    def read_gguf_headers(self, names: Collection[str]) -> dict[str, GgufHeader]:
+        """One header after the other."""
+        from weighbridge.model.gguf import read_gguf_header
+
+        return {name: read_gguf_header(_inside(self._folder, name)) for name in names}
 
 
 def _names_in(folder: Path) -> set[str]:

@@ -6,14 +6,13 @@ that would lead past the end of the file is refused before it is taken.
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 from functools import cache
 from typing import NoReturn
 
 from weighbridge.errors import FileFormatError
-from weighbridge.model.bounded import read_exactly
+from weighbridge.model.bounded import Readable, read_exactly
 
 WINDOW = 2**18
 RUN, SHORT = 64, 40
@@ -26,7 +25,7 @@ class Cursor:
 
     __slots__ = ("_at", "_base", "_file", "_window", "limit", "size", "where")
 
-    def __init__(self, file: io.FileIO, size: int, limit: int, where: str) -> None:
+    def __init__(self, file: Readable, size: int, limit: int, where: str) -> None:
         """``limit`` is how many bytes a header may have at most, whatever the file's size."""
         self.size = size
         self.limit = min(size, limit)

@@ -8,11 +8,12 @@ llama.cpp (src/llama-model-loader.cpp); any part may be named, where llama.cpp w
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from weighbridge.errors import FileFormatError, ModelReferenceError
 from weighbridge.model.bounded import label, quoted
@@ -63,50 +64,82 @@ def read_gguf(path: Path | str) -> GgufModel:
     other, and ModelReferenceError where a part is missing.
     """
     path = Path(path)
-    header = read_gguf_header(path)
-    part = part_of(path.name)
+    return read_parts(path.name, _Beside(path.parent))
+
+
+class Source(Protocol):
+    """Where the parts of a model lie: beside each other in a folder, or on the Hub."""
+
+    def gguf_names(self) -> Collection[str]:
+        """The GGUF files that there are."""
+
+    def read_gguf_headers(self, names: Collection[str]) -> dict[str, GgufHeader]:
+        """The header of each of these, in their order."""
+
+    def place(self, name: str) -> str:
+        """What errors call one of them."""
+
+
+class _Beside:
+    """Files of one folder, wherever links among them lead: the user named one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def gguf_names(self) -> set[str]:
+        return {name for name in os.listdir(self._folder) if name.endswith(".gguf")}
+
+    def read_gguf_headers(self, names: Collection[str]) -> dict[str, GgufHeader]:
+        return {name: read_gguf_header(self._folder / name) for name in names}
+
+    def place(self, name: str) -> str:
+        return label(self._folder / name)
+
+
+def read_parts(name: str, source: Source) -> GgufModel:
+    """The model that the file ``name`` is, or is a part of; raises as :func:`read_gguf` does."""
+    header, where = source.read_gguf_headers([name])[name], source.place(name)
+    part = part_of(name)
     count = header.metadata.get(COUNT_KEY, 1)
     if type(count) is not int or not 0 <= count <= MAX_PARTS:
-        raise FileFormatError(f"{label(path)} has {COUNT_KEY} = {quoted(count)}, which cannot be")
+        raise FileFormatError(f"{where} has {COUNT_KEY} = {quoted(count)}, which cannot be")
     if count <= 1:
         notes: tuple[str, ...] = ()
         if part is not None and part.total > 1:
-            notes = (f"{label(path.name)} is called a part, but holds a whole model",)
-        return _together([(path.name, header)], label(path), notes)
+            notes = (f"{label(name)} is called a part, but holds a whole model",)
+        return _together([(name, header)], where, notes)
     if part is None or part.total != count:
         raise ModelReferenceError(
-            f"{label(path)} is one of {count} parts, but its name does not end in "
+            f"{where} is one of {count} parts, but its name does not end in "
             f"-00001-of-{count:05d}.gguf, so that the others cannot be found; rename them"
         )
     if not 1 <= part.number <= count:
-        raise ModelReferenceError(f"{label(path)} claims to be part {part.number} of {count}")
-    return _together(_parts(path, header, part), label(path), ())
+        raise ModelReferenceError(f"{where} claims to be part {part.number} of {count}")
+    return _together(_parts(where, header, part, source), where, ())
 
 
-def _parts(path: Path, named: GgufHeader, part: Part) -> list[tuple[str, GgufHeader]]:
+def _parts(
+    where: str, named: GgufHeader, part: Part, source: Source
+) -> list[tuple[str, GgufHeader]]:
     """The headers of all parts in their order; each must be the one that its name says."""
-    found: list[tuple[str, GgufHeader]] = []
-    missing = [
-        number
-        for number in range(1, part.total + 1)
-        if number != part.number and not path.with_name(part.sibling(number)).exists()
-    ]
+    names = [part.sibling(number) for number in range(1, part.total + 1)]
+    others, own = set(source.gguf_names()), part.sibling(part.number)
+    missing = [name for name in names if name != own and name not in others]
     if missing:
         raise ModelReferenceError(
-            f"{label(path)} is one of {part.total} parts, of which {len(missing)} are missing, "
-            f"the first being {label(part.sibling(missing[0]))}; download them again"
+            f"{where} is one of {part.total} parts, of which {len(missing)} are missing, "
+            f"the first being {label(missing[0])}; download them again"
         )
-    for number in range(1, part.total + 1):
-        name = part.sibling(number)
-        header = named if number == part.number else read_gguf_header(path.with_name(name))
-        stated = header.metadata.get(NUMBER_KEY), header.metadata.get(COUNT_KEY)
-        if stated != (number - 1, part.total):
+    headers = {own: named, **source.read_gguf_headers([name for name in names if name != own])}
+    for number, name in enumerate(names):
+        metadata = headers[name].metadata
+        stated = metadata.get(NUMBER_KEY), metadata.get(COUNT_KEY)
+        if stated != (number, part.total):
             raise FileFormatError(
-                f"{label(path.with_name(name))} says {NUMBER_KEY} = {quoted(stated[0])} and "
-                f"{COUNT_KEY} = {quoted(stated[1])}, where {number - 1} and {part.total} are right"
+                f"{source.place(name)} says {NUMBER_KEY} = {quoted(stated[0])} and "
+                f"{COUNT_KEY} = {quoted(stated[1])}, where {number} and {part.total} are right"
             )
-        found.append((name, header))
-    return found
+    return [(name, headers[name]) for name in names]
 
 
 def _together(files: list[tuple[str, GgufHeader]], where: str, notes: tuple[str, ...]) -> GgufModel:

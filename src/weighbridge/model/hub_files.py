@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from weighbridge.errors import FileFormatError
@@ -22,8 +22,13 @@ from weighbridge.model.safetensors import LENGTH_BYTES, Header, header_length, p
 from weighbridge.model.shards import is_plain_name
 from weighbridge.units import MIB
 
+if TYPE_CHECKING:
+    from weighbridge.model.gguf import GgufHeader
+
 # Of the headers on the Hub, 97 % are shorter (huggingface_hub, get_safetensors_metadata).
 FIRST_BYTES = 100_000
+# A GGUF header holds the tokenizer, most often 2 to 20 MB: blocks grow from the first to the last.
+FIRST_BLOCK, LAST_BLOCK = MIB, 8 * MIB
 MAX_LISTING_BYTES = 32 * MIB
 MAX_FILE_BYTES = 2**50
 _COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
@@ -48,6 +53,7 @@ class Repository:
             raise FileFormatError(f"{place} names no commit, so that nothing can be pinned to it")
         self.commit = commit
         self._sizes = _sizes(listing.get("siblings"), place)
+        self._roots = {name for name in self._sizes if "/" not in name}
 
     @property
     def origin(self) -> str:
@@ -56,7 +62,7 @@ class Repository:
 
     def names(self) -> set[str]:
         """The file names at the root of the repository."""
-        return set(self._sizes)
+        return self._roots
 
     def place(self, name: str) -> str:
         """The file behind the repository's id."""
@@ -85,6 +91,26 @@ class Repository:
                 tell(len(names))
         return dict(zip(names, found, strict=True))
 
+    def gguf_names(self) -> set[str]:
+        """The GGUF files at the root and one folder deep, where large ones often lie in parts."""
+        return {name for name in self._sizes if name.lower().endswith(".gguf")}
+
+    def read_gguf_headers(self, names: Collection[str]) -> dict[str, GgufHeader]:
+        """The header of each GGUF file, several at a time."""
+        found = self._hub.all_of([partial(self._gguf_header, name) for name in names])
+        return dict(zip(names, found, strict=True))
+
+    def _gguf_header(self, name: str) -> GgufHeader:
+        from weighbridge.model.gguf import MAX_HEADER_BYTES, parse_gguf
+        from weighbridge.model.gguf_cursor import Cursor
+
+        place, size = self.place(name), self._sizes[name]
+        ranges = Ranges(partial(self._part, self._url(name), place, size), size)
+        return parse_gguf(Cursor(ranges, size, MAX_HEADER_BYTES, place))
+
+    def _part(self, url: str, place: str, size: int, begin: int, count: int) -> bytes:
+        return self._hub.part(url, place, begin, count, size)
+
     def _header(self, name: str) -> Header:
         place, size, url = self.place(name), self._sizes[name], self._url(name)
         first = min(size, FIRST_BYTES)
@@ -96,11 +122,40 @@ class Repository:
         return parse_header(raw[LENGTH_BYTES:end], size - end, place)
 
     def _url(self, name: str) -> str:
-        return f"/{self.repo}/resolve/{self.commit}/{quote(name, safe='')}"
+        return f"/{self.repo}/resolve/{self.commit}/{quote(name)}"
+
+
+class Ranges:
+    """A file on the Hub, read forward in blocks that grow."""
+
+    def __init__(self, part: Callable[[int, int], bytes], size: int) -> None:
+        """``part`` gives (first byte, bytes) of the file's ``size`` bytes."""
+        self._part = part
+        self._size = size
+        self._at = self._base = 0
+        self._block = b""
+        self._next = FIRST_BLOCK
+
+    def seek(self, position: int, /) -> None:
+        """Go to this byte; nothing is asked for yet."""
+        self._at = position
+
+    def read(self, count: int, /) -> bytes:
+        """Up to ``count`` bytes from here on, from the block at hand where it has them."""
+        if not self._base <= self._at < self._base + len(self._block):
+            wanted = min(max(self._next, count), self._size - self._at)
+            self._next = min(2 * self._next, LAST_BLOCK)
+            self._block = self._part(self._at, wanted) if wanted > 0 else b""
+            self._base = self._at
+        start = self._at - self._base
+        found = self._block[start : start + count]
+        self._at += len(found)
+        return found
 
 
 def _sizes(siblings: Any, place: str) -> dict[str, int]:
-    """File name → bytes, of the files at the root whose names are plain."""
+    """File name → bytes, of the files at the root whose names are plain, and of GGUF files one
+    folder deep."""
     if not isinstance(siblings, list):
         raise FileFormatError(f"{place} lists no files")
     found: dict[str, int] = {}
@@ -108,7 +163,7 @@ def _sizes(siblings: Any, place: str) -> dict[str, int]:
         name = entry.get("rfilename") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             raise FileFormatError(f"{place} has an entry without a file name: {quoted(entry)}")
-        if not is_plain_name(name):
+        if not is_plain_name(name) and not _is_inner_gguf(name):
             continue
         size = entry.get("size")
         if type(size) is not int or not 0 <= size <= MAX_FILE_BYTES:
@@ -118,6 +173,11 @@ def _sizes(siblings: Any, place: str) -> dict[str, int]:
         if found.setdefault(name, size) != size:
             raise FileFormatError(f"{place} lists {label(name)} twice, with two sizes")
     return found
+
+
+def _is_inner_gguf(name: str) -> bool:
+    folder, _, inner = name.partition("/")
+    return name.lower().endswith(".gguf") and is_plain_name(folder) and is_plain_name(inner)
 
 
 def _progress(repo: str, total: int) -> Callable[[int], None] | None:

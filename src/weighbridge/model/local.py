@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,19 @@ def from_checkpoint(text: str, path: str) -> Model:
     return of_checkpoint(text, read_checkpoint(folder), "")
 
 
-def from_files(text: str, files: Files, *, adapters: bool = True) -> Model:
+def from_files(text: str, files: Files, *, adapters: bool = True, file: str | None = None) -> Model:
     """The facts of a model's files, in a folder or on the Hub.
+
+    ``file`` is one of its GGUF files, or how the name of one ends; without it GGUF files are read
+    where there are no safetensors.
 
     Files that hold a config.json and no weights at all are read as that config; an adapter adds
     to its base, unless it was to be a base itself; weights that are never opened count with their
     size.
     """
     names = files.names()
+    if file is not None:
+        return _from_ggufs(text, files, file)
     if ADAPTER_CONFIG in names and not names & {SINGLE_NAME, INDEX_NAME}:
         from weighbridge.model.adapter import from_adapter
 
@@ -55,11 +61,14 @@ def from_files(text: str, files: Files, *, adapters: bool = True) -> Model:
             raise ModelReferenceError(f"{files.where} is an adapter itself, where a base is needed")
 
         return from_adapter(text, files)
-    if CONFIG_NAME in names and not any(name.endswith(WEIGHT_FILES) for name in names):
+    weights = any(name.endswith(WEIGHT_FILES) for name in names) or files.gguf_names()
+    if CONFIG_NAME in names and not weights:
         place = files.place(CONFIG_NAME)
         return of_config(place, files.read_json(CONFIG_NAME, MAX_CONFIG_BYTES), place)
-    readable = (".safetensors", ".gguf", INDEX_NAME, "model_index.json")
+    readable = (".safetensors", INDEX_NAME, "model_index.json")
     if not any(name.endswith(readable) for name in names):
+        if files.gguf_names():
+            return _from_ggufs(text, files, None)
         from weighbridge.model.unopened import from_unopened
 
         return from_unopened(text, files)
@@ -82,7 +91,7 @@ def of_checkpoint(text: str, checkpoint: Checkpoint, origin: str) -> Model:
     beside = _quantization_beside(checkpoint)
     where = f"{text}/{CONFIG_NAME}"
     model = known_or_assumed(checkpoint.config, where, checkpoint.tensors)
-    quantization = model.quantization or beside
+    quantization = _stated_together(model.quantization, beside)
     differences = _differences(model, checkpoint, quantization)
     names = [name for name, _ in checkpoint.shards]
     return replace(
@@ -118,6 +127,30 @@ def from_gguf(text: str, path: str) -> Model:
     from weighbridge.model.gguf_splits import read_gguf
 
     return read_gguf_model(read_gguf(path), text)
+
+
+def _from_ggufs(text: str, files: Files, wanted: str | None) -> Model:
+    """The facts of one of a folder's or repository's GGUF models."""
+    from weighbridge.model.families.gguf import read_gguf_model
+    from weighbridge.model.gguf_choice import choose_gguf
+    from weighbridge.model.gguf_splits import read_parts
+
+    hub = files.path is None
+    name, notes = choose_gguf(files.gguf_names(), files.where, wanted, hub=hub)
+    model = read_gguf_model(read_parts(name, files), files.place(name))
+    return replace(
+        model, id=text, notes=(*notes, *model.notes), source=f"{model.source}{files.origin}"
+    )
+
+
+def _stated_together(
+    stated: Mapping[str, Any] | None, beside: dict[str, Any] | None
+) -> Mapping[str, Any] | None:
+    """What config.json says, with the layers that ModelOpt lists in a file of its own."""
+    if stated is None or beside is None:
+        return stated or beside
+    listed = beside.get("quantized_layers")
+    return stated if listed is None else {"quantized_layers": listed, **stated}
 
 
 def _quantization_beside(checkpoint: Checkpoint) -> dict[str, Any] | None:

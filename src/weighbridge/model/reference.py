@@ -24,13 +24,20 @@ _REPO = (
     r"(?:/[A-Za-z0-9_](?:[\w.-]*\w)?)?"
 )
 _REVISION = r"(?=.{1,200}$)(?!.*\.\.)\w[\w.-]*(?:/\w[\w.-]*)*"
+# A file of the repository, at its root or one folder deep, or what its name says: Q4_K_M.
+_FILE = r"(?=.{1,255}$)(?!.*\.\.)(?:\w[\w.-]*/)?\w[\w.+-]*\.gguf"
+_TAG = r"\w[\w.+-]{0,99}"
 
 
 class Repo(NamedTuple):
-    """A repository of the Hub and a revision of it: a branch, a tag or a commit."""
+    """A repository of the Hub and a revision of it: a branch, a tag or a commit.
+
+    ``file`` is one of its GGUF files, or what sets one apart in its name, such as Q4_K_M.
+    """
 
     id: str
     revision: str = "main"
+    file: str | None = None
 
 
 class Reference(NamedTuple):
@@ -61,46 +68,62 @@ def resolve(text: str) -> Reference:
     if _names_an_adapter(text):
         base, _, adapter = text.rpartition("+")
         return Reference(text, "adapted", parts=(base, adapter))
-    if looks_like_path(text):
+    repo = parse_repo(text)
+    on_hub = repo is not None and "/" in repo.id
+    if looks_like_path(text) and not (on_hub and repo is not None and repo.file is not None):
         raise ModelReferenceError(
             f"{text!r} does not exist; give a folder, a config.json or a name"
         )
     row = catalog.find(text)
     if row is not None:
         return Reference(text, "catalogue", row=row)
-    repo = parse_repo(text)
-    if repo is not None and "/" in repo.id:
-        return Reference(text, "hub", repo=repo)
+    return Reference(text, "hub", repo=repo) if on_hub else _size(text)
+
+
+def _size(text: str) -> Reference:
+    """A bare size, unless it is a misspelling."""
     from weighbridge.model.assumed import parse_size
 
     size = parse_size(text)
-    close = catalog.close_names(text)
     if size is not None and not _misspelt(text, size[0]):
         return Reference(text, "size", size=size)
-    raise ModelReferenceError(_miss(text, close))
+    raise ModelReferenceError(_miss(text, catalog.close_names(text)))
 
 
 def parse_repo(text: str) -> Repo | None:
-    """``org/name`` or ``org/name@revision`` as a :class:`Repo`; None where it is neither.
+    """``org/name``, with ``@revision`` and a GGUF file where one is named; None for all else.
 
     >>> parse_repo("Qwen/Qwen3-8B@main")
-    Repo(id='Qwen/Qwen3-8B', revision='main')
+    Repo(id='Qwen/Qwen3-8B', revision='main', file=None)
+    >>> parse_repo("unsloth/Qwen3-8B-GGUF:Q4_K_M").file
+    'Q4_K_M'
+    >>> parse_repo("unsloth/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf").id
+    'unsloth/Qwen3-8B-GGUF'
     >>> parse_repo("../models/Qwen3-8B")
     """
+    text, colon, tag = text.partition(":")
     name, at, revision = text.partition("@")
+    file: str | None = tag if colon else None
+    if name.lower().endswith(".gguf") and name.count("/") >= 2 and not colon:
+        owner, short, file = name.split("/", 2)
+        name = f"{owner}/{short}"
     # Compiled only where they are asked for: most names are answered before.
     if not re.fullmatch(_REPO, name, re.ASCII):
         return None
     if at and not re.fullmatch(_REVISION, revision, re.ASCII):
         return None
-    return Repo(name, revision or "main")
+    pattern = _TAG if colon else _FILE
+    if file is not None and not re.fullmatch(pattern, file, re.ASCII | re.IGNORECASE):
+        return None
+    return Repo(name, revision or "main", file)
 
 
 def _asked_of_the_hub(text: str) -> Repo:
     repo = parse_repo(text.removeprefix(HUB_PREFIX))
     if repo is None:
         raise ModelReferenceError(
-            f"{text[:120]!r} is no repository of the Hub; write hf:org/name or hf:org/name@revision"
+            f"{text[:120]!r} is no repository of the Hub; write hf:org/name, hf:org/name@revision "
+            "or, of a GGUF repository, hf:org/name:Q4_K_M"
         )
     return repo
 

@@ -25,12 +25,12 @@ def from_hub(text: str, repo: Repo, limits: Limits = LIMITS, *, adapters: bool =
     """
     files, note = repository_files(repo, limits)
     try:
-        model = from_files(text, files, adapters=adapters)
+        model = from_files(text, files, adapters=adapters, file=repo.file)
     except HubUnreachable as unreachable:
-        folder = cached_folder(Hub(limits, repo.id).cache, *repo)
+        folder = cached_folder(Hub(limits, repo.id).cache, repo.id, repo.revision)
         if folder is None:
             raise
-        model = from_files(text, Folder(folder), adapters=adapters)
+        model = from_files(text, Folder(folder), adapters=adapters, file=repo.file)
         note = _cached(folder, str(unreachable))
     return replace(model, notes=(note, *model.notes)) if note else model
 
@@ -42,12 +42,14 @@ def repository_files(repo: Repo, limits: Limits = LIMITS) -> tuple[Files, str]:
     except (HubError, ModelReferenceError) as error:
         close = catalog.close_names(repo.id)
         hint = f"; the catalogue has {', '.join(close)}" if close else ""
+        if (repo.file or "").lower().endswith(".gguf"):
+            hint = f"; nor is there such a file on this machine{hint}"
         raise type(error)(f"{error}{hint}") from None
 
 
 def _open(repo: Repo, limits: Limits) -> tuple[Files, str]:
     hub = Hub(limits, repo.id)
-    folder = cached_folder(hub.cache, *repo)
+    folder = cached_folder(hub.cache, repo.id, repo.revision)
     if hub.offline:
         if folder is None:
             raise HubError(
@@ -56,23 +58,11 @@ def _open(repo: Repo, limits: Limits) -> tuple[Files, str]:
             )
         return Folder(folder), _cached(folder, "HF_HUB_OFFLINE is set")
     try:
-        found = Repository(hub, *repo)
+        return Repository(hub, repo.id, repo.revision), ""
     except HubUnreachable as unreachable:
         if folder is None:
             raise
         return Folder(folder), _cached(folder, str(unreachable))
-    _refuse_gguf(found)
-    return found, ""
-
-
-def _refuse_gguf(files: Repository) -> None:
-    names = files.names()
-    weights = [name for name in names if name.endswith((".safetensors", ".bin", ".gguf"))]
-    if weights and all(name.endswith(".gguf") for name in weights):
-        raise ModelReferenceError(
-            f"{files.where} holds GGUF files, whose headers are read from disk only; "
-            f"download one of them, such as {label(min(weights))}, and name it"
-        )
 
 
 def _named(repo: Repo) -> str:

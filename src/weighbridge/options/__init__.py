@@ -16,6 +16,7 @@ from weighbridge.units import parse_count, parse_size
 
 Kind = Literal["text", "count", "size", "number", "flag"]
 LARGEST_COUNT = 10**9
+AUTO = -1
 ENGINES = ("transformers", "vllm", "sglang", "tensorrt-llm", "llama.cpp", "ollama")
 
 
@@ -23,7 +24,8 @@ class Option(NamedTuple):
     """One option: its name in Python, its help, and how its value is read.
 
     A ``count`` is a whole number, a ``size`` bytes with their unit, a ``number`` a decimal, a
-    ``flag`` true or false. ``aliases`` are further flags of the command line.
+    ``flag`` true or false. ``aliases`` are further flags of the command line. ``auto`` says that a
+    count may be ``auto`` or -1, which is held as ``AUTO``: the engine finds it.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Option(NamedTuple):
     aliases: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     kind: Kind = "text"
+    auto: bool = False
 
     @property
     def flag(self) -> str:
@@ -41,6 +44,8 @@ class Option(NamedTuple):
 
 def read_value(option: Option, value: Any) -> Any:
     """The value as the request holds it; raises :class:`RequestError` where it cannot be."""
+    if option.auto and str(value).strip().lower() in {"auto", str(AUTO)}:
+        return AUTO
     if option.kind == "count":
         count = parse_count(value, option.name)
         if count > LARGEST_COUNT:

@@ -19,7 +19,7 @@ DEPLOYMENT = (
     Option("cache_implementation", "how the cache grows: dynamic, static, offloaded", "NAME",
            choices=CACHES),
     Option("max_model_len", "tokens a sequence holds, prompt and output together", "TOKENS",
-           ("--context",), kind="count"),
+           ("--context",), kind="count", auto=True),
     Option("max_num_seqs", "sequences that the engine admits at once", "N", kind="count"),
     Option("max_num_batched_tokens", "tokens of one step of the scheduler", "TOKENS",
            kind="count"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from weighbridge.options import Option
 from weighbridge.options.common import PARALLEL, SERVING
 
-TAKES = frozenset({*SERVING, *PARALLEL} - {"decode_context_parallel_size"})
+TAKES = frozenset({*SERVING, *PARALLEL} - {"decode_context_parallel_size", "kv_cache_memory"})
 OPTIONS = (
     Option("chunked_prefill_size", "tokens of one chunk of prefill", "TOKENS", kind="count"),
     Option("max_total_tokens", "tokens of the pool, instead of what is left", "TOKENS",

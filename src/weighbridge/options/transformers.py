@@ -16,4 +16,8 @@ TAKES = frozenset(
         "max_num_seqs",
     }
 )
-OPTIONS: tuple[Option, ...] = ()
+OPTIONS = (
+    Option("device_map", "how layers are placed on devices, host memory and disk", "NAME",
+           choices=("auto", "balanced", "balanced_low_0", "sequential")),
+    Option("max_memory", "limits of the placement: 0=20GiB,cpu=60GiB", "LIMITS"),
+)  # fmt: skip

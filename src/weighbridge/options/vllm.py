@@ -34,5 +34,7 @@ OPTIONS = (
     Option("limit_mm_per_prompt", "most images, videos and audios of a prompt, as JSON", "JSON"),
     Option("language_model_only", "leave vision and audio towers out", kind="flag"),
     Option("skip_mm_profiling", "do not profile the towers", kind="flag"),
+    Option("moe_backend", "kernels of the experts: auto, triton, marlin", "NAME"),
+    Option("use_v1", "which core runs where both can (VLLM_USE_V1)", kind="flag"),
     Option("expert_placement_strategy", "how experts are laid out: linear, round_robin", "NAME"),
 )  # fmt: skip

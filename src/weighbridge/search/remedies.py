@@ -8,6 +8,7 @@ from weighbridge.errors import InputError
 from weighbridge.formats import FORMATS, find_format
 from weighbridge.hardware.cards import list_cards
 from weighbridge.model.facts import Model
+from weighbridge.options import engine_options
 from weighbridge.planner import Plan, Remedy, plan_request
 from weighbridge.records import replace
 from weighbridge.request import Request
@@ -20,11 +21,16 @@ MOST_CARDS = (2, 4, 8, 16)
 
 
 def with_remedies(plan: Plan) -> Plan:
-    """The plan, with the single changes that would make it fit in its verdict."""
-    if plan.verdict.fits is not False:
+    """The plan, with the single changes that would make it fit in its verdict.
+
+    What an engine advises by itself, from its own options, stands.
+    """
+    if plan.verdict.fits is not False or plan.verdict.remedies:
         return plan
-    tried = (_attention(plan), _format(plan), _context(plan), _concurrency(plan),
-             _more_cards(plan), _larger_card(plan))  # fmt: skip
+    own = plan.verdict.remedies
+    shorter = None if any(each.option == "max_model_len" for each in own) else _context(plan)
+    tried = (*own, _attention(plan), _format(plan), shorter, _concurrency(plan),
+             _more_cards(plan), _larger_card(plan), _offload(plan))  # fmt: skip
     found = tuple(remedy for remedy in tried if remedy is not None)
     if not any(remedy.option != "--on" for remedy in found):
         both = _format_and(plan, "concurrency") or _format_and(plan, "max_model_len")
@@ -142,17 +148,35 @@ def _concurrency(plan: Plan) -> Remedy | None:
     return _remedy("--concurrency", best, changed, "the most sequences at once that fit")
 
 
+def _offload(plan: Plan) -> Remedy | None:
+    """Layers in host memory, where the engine places them by itself."""
+    own = plan.request.deployment.own
+    if "device_map" not in engine_options(plan.engine.name).own or own.get("device_map"):
+        return None
+    changed = _attempt(plan, own={**own, "device_map": "auto"})
+    if changed is None or not _fits(changed) or changed.host is None:
+        return None
+    why = f"{format_bytes(changed.host.total)} of weights in host memory, which is far slower"
+    return _remedy("--device-map", "auto", changed, why)
+
+
 def _more_cards(plan: Plan) -> Remedy | None:
     """The smallest number of the same card over which the layers can be spread."""
     if plan.machine is None or plan.machine.mixed:
         return None
     card, have = plan.machine.devices[0], len(plan.machine.devices)
+    fixed = plan.request.deployment.tensor_parallel_size
     for count in MOST_CARDS:
         if count <= have or card.id.startswith("custom"):
             continue
-        changed = _attempt(plan, on=f"{count}x{card.id}")
+        ranks = {} if fixed is None else {"tensor_parallel_size": count * fixed // have}
+        changed = _attempt(plan, on=f"{count}x{card.id}", **ranks)
         if changed is not None and _fits(changed):
-            return _remedy("--on", f"{count}x{card.id}", changed, "layers spread over the cards")
+            why = "layers spread over the cards"
+            if changed.settings.get("tensor_parallel_size", "1") != "1":
+                why = "each card holds a part of every layer"
+            flags = "".join(f" --tp {n}" for n in ranks.values())
+            return _remedy("--on", f"{count}x{card.id}{flags}", changed, why)
     return None
 
 

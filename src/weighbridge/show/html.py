@@ -23,6 +23,7 @@ from weighbridge.show.summary import (
     bounds_note,
     facts,
     further_totals,
+    logged,
     verdict_head,
     ways_out,
 )
@@ -45,6 +46,7 @@ def plan_to_html(plan: Plan) -> str:
         "".join(f"<p>{escaped(each)}</p>" for each in further_totals(plan, worst.first)),
         _way_out(plan),
         _facts(plan),
+        _listed(*logged(plan)),
         _listed("Assumed", assumptions(plan)),
     ]
     return (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from weighbridge.planner import SCHEMA, DevicePlan, Plan
+from weighbridge.model.facts import Model
+from weighbridge.planner import SCHEMA, DevicePlan, Plan, Verdict
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
@@ -13,26 +14,17 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "version": plan.version,
-        "model": {
-            "id": model.id,
-            "family": model.family,
-            "architecture": model.architecture,
-            "parameters": model.parameters,
-            "active_parameters": model.active_parameters,
-            "layers": len(model.layers),
-            "basis": model.basis,
-            "source": model.source,
-            "answers": dict(model.answers),
-        },
+        "model": model_to_dict(model),
         "request": {
             **plan.request.to_dict(),
             **plan.settings,
-            "max_model_len": plan.tokens.context if plan.tokens.output > 1 else plan.tokens.prompt,
+            "max_model_len": plan.context,
             "input_tokens": plan.tokens.prompt,
             "output_tokens": plan.tokens.output,
             "assumptions": list(plan.assumptions),
         },
-        "devices": [_device(device) for device in plan.devices],
+        "devices": [device_to_dict(device) for device in plan.devices],
+        "host": None if plan.host is None else device_to_dict(plan.host),
         "total_bytes": plan.total,
         "low": plan.low,
         "high": plan.high,
@@ -44,30 +36,51 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             "capacity_tokens": plan.capacity.tokens,
             "max_concurrency": plan.capacity.sequences,
         },
-        "verdict": {
-            "fits": plan.verdict.fits,
-            "sure": plan.verdict.sure,
-            "because": plan.verdict.because,
-            "try": [
-                {
-                    "option": remedy.option,
-                    "value": remedy.value,
-                    "total_bytes": remedy.total,
-                    "why": remedy.why,
-                }
-                for remedy in plan.verdict.remedies
-            ],
-        },
+        "verdict": verdict_to_dict(plan.verdict),
         "speed": None if plan.speed is None else plan.speed.to_dict(),
         "engine": {
             "name": plan.engine.name,
-            "version": ".".join(map(str, plan.engine.version)),
+            "version": plan.engine.version_text,
             "log": list(plan.log),
         },
     }
 
 
-def _device(device: DevicePlan) -> dict[str, Any]:
+def model_to_dict(model: Model) -> dict[str, Any]:
+    """What was weighed."""
+    return {
+        "id": model.id,
+        "family": model.family,
+        "architecture": model.architecture,
+        "parameters": model.parameters,
+        "active_parameters": model.active_parameters,
+        "layers": len(model.layers),
+        "basis": model.basis,
+        "source": model.source,
+        "answers": dict(model.answers),
+    }
+
+
+def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
+    """Whether it fits, and what would make it fit."""
+    return {
+        "fits": verdict.fits,
+        "sure": verdict.sure,
+        "because": verdict.because,
+        "try": [
+            {
+                "option": remedy.option,
+                "value": remedy.value,
+                "total_bytes": remedy.total,
+                "why": remedy.why,
+            }
+            for remedy in verdict.remedies
+        ],
+    }
+
+
+def device_to_dict(device: DevicePlan) -> dict[str, Any]:
+    """One device: its terms at the peak and in every phase."""
     return {
         "name": device.name,
         "index": device.index,

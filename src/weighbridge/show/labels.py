@@ -35,7 +35,7 @@ LOOKS = {
 }
 FREE = Look("free", "·", "-", "90", "none")
 LIMIT, LIMIT_LETTER = "┃", "|"
-PHASES = {"resident": "always"}
+PHASES = {"resident": "always", "step": "optimizer step"}
 BASES = {
     "rule": "a rule of thumb",
     "assumed": "assumed",

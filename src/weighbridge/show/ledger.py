@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from weighbridge.planner import DevicePlan, Plan
+from weighbridge.planner import DevicePlan, Weighing
 from weighbridge.show.bar import Bar, stack
 from weighbridge.show.labels import label, phase_label, place
 from weighbridge.show.width import clean
@@ -36,7 +36,7 @@ class Unit(NamedTuple):
         return "" if first == last else f"{first}–{last}"
 
 
-def unit_for(plan: Plan) -> Unit:
+def unit_for(plan: Weighing) -> Unit:
     """GiB, or MiB for what is smaller than one GiB altogether."""
     return Unit("GiB", GIB) if plan.high >= GIB else Unit("MiB", MIB)
 
@@ -101,7 +101,7 @@ class Group:
         return stack(parts, cells, limit=self.first.usable, scale=scale)
 
 
-def group_devices(plan: Plan) -> tuple[Group, ...]:
+def group_devices(plan: Weighing) -> tuple[Group, ...]:
     """The devices of a plan in order of first use; those that print the same at their peak
     stand together."""
     unit = unit_for(plan)

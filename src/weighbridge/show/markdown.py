@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from weighbridge.planner import Plan
+from collections.abc import Sequence
+
+from weighbridge.planner import Plan, Weighing
 from weighbridge.show.ledger import (
     Group,
     Unit,
@@ -18,29 +20,39 @@ from weighbridge.show.summary import (
     bounds_note,
     facts,
     further_totals,
+    logged,
     verdict_head,
     ways_out,
 )
 from weighbridge.show.tables import escape_markdown, markdown_table
+from weighbridge.term import spoken
 
 
 def plan_to_markdown(plan: Plan) -> str:
     """The verdict, what was weighed, the ledger, the way out and the assumptions."""
+    return answer_to_markdown(plan, facts(plan), logged(plan))
+
+
+def answer_to_markdown(
+    plan: Weighing, said: Sequence[tuple[str, str]], log: tuple[str, list[str]] = ("", [])
+) -> str:
+    """Any answer, in the same blocks."""
     unit, groups = unit_for(plan), group_devices(plan)
     worst = fullest(groups)
     blocks = [
         _verdict(plan),
-        "\n".join(f"- {name}: {escape_markdown(text)}" for name, text in facts(plan)),
+        "\n".join(f"- {name}: {escape_markdown(text)}" for name, text in said),
         _devices(groups, unit),
         _ledger(worst, unit, named=len(groups) > 1 or worst.count > 1),
         "\n".join(f"- {escape_markdown(each)}" for each in further_totals(plan, worst.first)),
         _way_out(plan),
+        _listed(*log),
         _listed("Assumed", assumptions(plan)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _verdict(plan: Plan) -> str:
+def _verdict(plan: Weighing) -> str:
     head = verdict_head(plan)
     details = [each for each in (head.detail, bounds_note(plan)) if each]
     return f"**{head.mark} {head.word}**: {escape_markdown('; '.join(details))}"
@@ -73,14 +85,14 @@ def _free(group: Group, unit: Unit) -> str:
 
 
 def _ledger(group: Group, unit: Unit, *, named: bool) -> str:
-    first = f"peak, in {group.first.phase}"
+    first = f"peak, in {spoken(group.first.phase)}"
     if named:
         first = f"{group.numbered}, {first}"
     header = (first, *headings(group, unit)[1:])
     return markdown_table(header, [row.cells for row in ledger_rows(group, unit)], "llrrrl")
 
 
-def _way_out(plan: Plan) -> str:
+def _way_out(plan: Weighing) -> str:
     if plan.fits is not False:
         return ""
     rows = ways_out(plan)

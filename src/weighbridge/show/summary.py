@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
-from weighbridge.planner import DevicePlan, Plan
-from weighbridge.show.labels import BASES
+from weighbridge.planner import DevicePlan, Plan, Weighing
+from weighbridge.show.labels import BASES, label
 from weighbridge.show.width import clean
+from weighbridge.speed.roofline import Speed
+from weighbridge.term import spoken
 from weighbridge.units import (
     GIB,
     format_bytes,
     format_bytes_decimal,
     format_parameters,
 )
+
+if TYPE_CHECKING:
+    from weighbridge.speed.ask import Answer
 
 
 class Head(NamedTuple):
@@ -24,7 +30,7 @@ class Head(NamedTuple):
     detail: str
 
 
-def verdict_head(plan: Plan) -> Head:
+def verdict_head(plan: Weighing) -> Head:
     """The verdict of a plan in one line."""
     fits, sure = plan.verdict.fits, plan.verdict.sure
     because = clean(plan.verdict.because)
@@ -39,9 +45,9 @@ def verdict_head(plan: Plan) -> Head:
     return Head("✗", "does not fit, though the lower bound would", "bad", because)
 
 
-def _need(plan: Plan) -> str:
+def _need(plan: Weighing) -> str:
     phases = {device.phase for device in plan.devices}
-    peak = f" in {phases.pop()}" if len(phases) == 1 else ""
+    peak = f" in {spoken(phases.pop())}" if len(phases) == 1 else ""
     return f"{format_bytes(plan.total)} at the peak{peak}{_bounds(plan.low, plan.high)}"
 
 
@@ -53,19 +59,21 @@ def _bounds(low: int, high: int) -> str:
 def facts(plan: Plan) -> list[tuple[str, str]]:
     """What was weighed, as (name, sentence): model, layers, weights, engine, work, cache."""
     every = [
-        ("model", _model(plan)),
-        ("layers", _layers(plan)),
+        ("model", model_line(plan)),
+        ("layers", layers_line(plan)),
         ("weights", _weights(plan)),
         ("engine", _engine(plan)),
         ("work", _work(plan)),
         ("KV cache", _cache(plan)),
+        ("host", _host(plan)),
         ("room", _room(plan)),
         ("speed", _speed(plan)),
     ]
     return [(name, clean(sentence)) for name, sentence in every if sentence]
 
 
-def _model(plan: Plan) -> str:
+def model_line(plan: Weighing) -> str:
+    """The model with its parameters."""
     total, active = plan.model.parameters, plan.model.active_parameters
     parts = [clean(plan.model.id), f"{format_parameters(total)} parameters"]
     if active != total:
@@ -73,7 +81,7 @@ def _model(plan: Plan) -> str:
     return " · ".join(parts)
 
 
-def _layers(plan: Plan) -> str:
+def layers_line(plan: Weighing) -> str:
     """How many layers of which kind of mixer and feed-forward, and what stands beside them."""
     mixers: dict[str, int] = {}
     forwards: dict[str, int] = {}
@@ -106,15 +114,64 @@ def both_units(size: int) -> str:
     return f"{format_bytes(size)} ({format_bytes_decimal(size)})"
 
 
+TITLES = {"vllm": "vLLM", "sglang": "SGLang", "tensorrt-llm": "TensorRT-LLM"}
+
+
+def logged(plan: Plan) -> tuple[str, list[str]]:
+    """A title and the lines that the engine would print; an error stands in the verdict."""
+    title = f"{TITLES.get(plan.engine.name, plan.engine.name)} would log"
+    return title, [clean(line) for line in plan.log if not line.startswith("ValueError: ")]
+
+
 def _engine(plan: Plan) -> str:
     parts = [str(plan.engine).replace("==", " ")]
     asked = plan.request.deployment
+    if "n_gpu_layers" in plan.settings:
+        return " · ".join((*parts, *_llama_settings(plan.settings)))
+    if "max_num_seqs" in plan.settings:
+        return " · ".join([*parts, *_scheduler(plan)])
     attention = plan.settings.get("attn_implementation", asked.attn_implementation)
     growth = plan.settings.get("cache_implementation", asked.cache_implementation)
     parts.append(f"{attention} attention")
     if plan.cache.bytes_per_sequence:
         parts.append(f"{growth} cache in {plan.cache.dtype}")
     return " · ".join(parts)
+
+
+def _scheduler(plan: Plan) -> list[str]:
+    """What an engine that schedules decided: shares, sizes of a step, ranks."""
+    decided = plan.settings
+    parts = [f"{int(decided['max_num_seqs']):,} sequences at most"]
+    if "max_num_batched_tokens" in decided:
+        parts.append(f"{int(decided['max_num_batched_tokens']):,} tokens a step")
+    if "gpu_memory_utilization" in decided:
+        parts.append(f"{float(decided['gpu_memory_utilization']):.1%} of each device")
+    for name, what in (
+        ("tensor_parallel_size", "tensor"),
+        ("pipeline_parallel_size", "pipeline"),
+        ("data_parallel_size", "data"),
+    ):
+        if decided.get(name, "1") != "1":
+            parts.append(f"{what} parallel over {decided[name]}")
+    return [*parts, f"cache in {plan.cache.dtype}"]
+
+
+def _llama_settings(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """What llama.cpp was started with, in its own flags' terms."""
+    return (
+        f"{settings['n_gpu_layers']} layers on GPU",
+        f"{int(settings['ctx_size']):,} cells for {settings['parallel']}",
+        f"flash attention {settings['flash_attn']}",
+        f"cache in {settings['kv_cache_dtype']}",
+    )
+
+
+def _host(plan: Plan) -> str:
+    """What lies in host memory, where the engine plans it."""
+    if plan.host is None:
+        return ""
+    parts = [f"{label(t.name)} {format_bytes(t.bytes)}" for t in plan.host.terms if t.bytes]
+    return f"{format_bytes(plan.host.total)} of host memory: " + ", ".join(parts)
 
 
 def _work(plan: Plan) -> str:
@@ -163,6 +220,8 @@ def _room(plan: Plan) -> str:
     parts = [f"{tokens:,} tokens of cache"] if tokens is not None else []
     if sequences is not None:
         parts.append(f"{_tenths(sequences)} such sequences")
+    if plan.log:
+        return " or ".join(parts)
     return " or ".join(parts) + ", the other terms unchanged"
 
 
@@ -170,6 +229,8 @@ def _speed(plan: Plan) -> str:
     """The floor of decode, or of an encoder's pass, and what sets it."""
     if plan.speed is None:
         return ""
+    if not isinstance(plan.speed, Speed):
+        return _modelled(plan.speed)
     floor = plan.speed.decode or plan.speed.prefill
     what = "token" if plan.speed.decode else "pass"
     parts = [f"no faster than {floor.seconds * 1000:,.2f} ms per {what}"]
@@ -182,17 +243,29 @@ def _speed(plan: Plan) -> str:
     return ", ".join(parts)
 
 
+def _modelled(found: Answer) -> str:
+    """Time per token and to the first one, with bounds, and what sets it."""
+    from weighbridge.speed.ask import bound_by
+
+    token = float(found.pace.decode.seconds) * 1000
+    low, high = token * found.fitted.low, token * found.fitted.high
+    return (
+        f"about {token:,.2f} ms per token ({low:,.1f} to {high:,.1f}), bound by "
+        f"{bound_by(found.pace.decode)}; first token after {float(found.pace.first) * 1000:,.0f} ms"
+    )
+
+
 def _tenths(number: float) -> str:
     return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"
 
 
-def further_totals(plan: Plan, device: DevicePlan) -> list[str]:
+def further_totals(plan: Weighing, device: DevicePlan) -> list[str]:
     """The device's totals in the phases that are not its peak, and the total of all devices."""
     lines = []
     for phase, terms in device.phases.items():
-        if phase != device.phase:
+        if phase != device.phase and terms != device.terms:
             bounds = _bounds(sum(t.low for t in terms), sum(t.high for t in terms))
-            when = "while loading" if phase == "load" else f"in {phase}"
+            when = "while loading" if phase == "load" else f"in {spoken(phase)}"
             lines.append(f"{when}: {format_bytes(sum(t.bytes for t in terms))}{bounds}")
     if len(plan.devices) > 1:
         bounds = _bounds(plan.low, plan.high)
@@ -200,7 +273,7 @@ def further_totals(plan: Plan, device: DevicePlan) -> list[str]:
     return lines
 
 
-def bounds_note(plan: Plan) -> str:
+def bounds_note(plan: Weighing) -> str:
     """What an unsure verdict hangs on, in a sentence; empty where it is sure."""
     if plan.fits is None or plan.verdict.sure:
         return ""
@@ -228,7 +301,7 @@ class WayOut(NamedTuple):
     why: str
 
 
-def ways_out(plan: Plan) -> list[WayOut]:
+def ways_out(plan: Weighing) -> list[WayOut]:
     """The remedies of a plan that does not fit."""
     return [
         WayOut(
@@ -243,7 +316,7 @@ def ways_out(plan: Plan) -> list[WayOut]:
 NO_WAY_OUT = "no single option that is known here makes it fit"
 
 
-def assumptions(plan: Plan) -> list[str]:
+def assumptions(plan: Weighing) -> list[str]:
     """What was assumed, a sentence each."""
     return [clean(each) for each in plan.assumptions]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weighbridge.planner import Plan
+from weighbridge.planner import Plan, Weighing
 from weighbridge.show.bar import FREE, Bar
 from weighbridge.show.labels import FREE as FREE_LOOK
 from weighbridge.show.labels import LIMIT, label, look
@@ -28,11 +28,13 @@ from weighbridge.show.summary import (
     bounds_note,
     facts,
     further_totals,
+    logged,
     verdict_head,
     ways_out,
 )
 from weighbridge.show.tables import HEADER, RULE, Touch, table
 from weighbridge.show.width import clean, display_width, pad, truncate
+from weighbridge.term import spoken
 
 MOST_BARS = 16
 _LEAST_BAR = 24
@@ -47,12 +49,26 @@ def plan_to_text(
     ``why`` opens every number: its formula, what was put in, and where it comes from.
     """
     page = Page(page_width(width), painter(colour))
+    return answer_to_text(plan, facts(plan), page, log=logged(plan), why=why)
+
+
+def answer_to_text(
+    plan: Weighing,
+    said: Sequence[tuple[str, str]],
+    page: Page,
+    *,
+    log: tuple[str, list[str]] = ("", []),
+    why: bool = False,
+) -> str:
+    """Any answer: verdict, what was weighed, the devices, the way out, what was assumed; ``log``
+    is a title and lines that an engine would print."""
     unit, groups = unit_for(plan), group_devices(plan)
     blocks = [
         _verdict(plan, page),
-        page.fields(facts(plan)),
+        page.fields(list(said)),
         _devices(groups, unit, page) + "\n" + _further(plan, groups, page),
         _way_out(plan, page),
+        page.bullets(*log),
         page.bullets("assumed", assumptions(plan)),
     ]
     if why:
@@ -62,7 +78,7 @@ def plan_to_text(
     return "\n\n".join(block.rstrip("\n") for block in blocks if block)
 
 
-def _verdict(plan: Plan, page: Page) -> str:
+def _verdict(plan: Weighing, page: Page) -> str:
     head = verdict_head(plan)
     word = f"{head.mark} {head.word}"
     details = [each for each in (head.detail, bounds_note(plan)) if each]
@@ -179,7 +195,7 @@ def _ledger(group: Group, title: str, unit: Unit, page: Page) -> str:
     """The table of the terms at the peak, with swatches that explain the bar."""
     rows = ledger_rows(group, unit)
     columns = next(chosen for least, chosen in _COLUMNS_FROM if page.width >= least)
-    names = (f"peak, in {group.first.phase}", *headings(group, unit)[1:])
+    names = (f"peak, in {spoken(group.first.phase)}", *headings(group, unit)[1:])
     body: list[Sequence[str]] = [
         (_swatch(row), *(row.cells[column] for column in columns)) for row in rows
     ]
@@ -193,7 +209,7 @@ def _ledger(group: Group, title: str, unit: Unit, page: Page) -> str:
     return "\n".join(lines)
 
 
-def _further(plan: Plan, groups: Sequence[Group], page: Page) -> str:
+def _further(plan: Weighing, groups: Sequence[Group], page: Page) -> str:
     return "\n".join(page.paragraph(each) for each in further_totals(plan, fullest(groups).first))
 
 
@@ -218,7 +234,7 @@ def _touch(group: Group, total: int, page: Page) -> Touch:
     return touch
 
 
-def _way_out(plan: Plan, page: Page) -> str:
+def _way_out(plan: Weighing, page: Page) -> str:
     """What would make it fit; nothing where it fits."""
     if plan.fits is None:
         return page.paragraph("add --on CARD to see whether it fits", style="hint")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weighbridge.planner import Plan
+from weighbridge.planner import Weighing
 from weighbridge.show.labels import BASES, label, phase_label, place
 from weighbridge.show.ledger import Group
 from weighbridge.show.page import INDENT, Page
@@ -15,7 +15,7 @@ from weighbridge.term import Term
 from weighbridge.units import format_bytes
 
 
-def why_to_text(plan: Plan, groups: Sequence[Group], page: Page) -> str:
+def why_to_text(plan: Weighing, groups: Sequence[Group], page: Page) -> str:
     """The terms of every phase of every group of devices, the card, and the config's answers."""
     blocks = []
     for group in groups:
@@ -37,7 +37,7 @@ def every_term(group: Group) -> list[Term]:
     return sorted(seen.values(), key=lambda term: _PHASES.index(term.phase))
 
 
-_PHASES = ("resident", "load", "prefill", "decode")
+_PHASES = ("resident", "load", "prefill", "decode", "forward", "backward", "step")
 
 
 def _term(term: Term, group: Group, page: Page) -> str:
@@ -94,7 +94,7 @@ def _usable(group: Group, page: Page) -> str:
     return f"{INDENT}{head}\n{page.fields(pairs, INDENT * 2)}"
 
 
-def _answers(plan: Plan, page: Page) -> str:
+def _answers(plan: Weighing, page: Page) -> str:
     """Which key of the config said what."""
     pairs = [(clean(name), clean(answer)) for name, answer in plan.model.answers.items()]
     head = INDENT + page.paint("read from the model", "strong")

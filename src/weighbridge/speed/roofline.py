@@ -74,8 +74,10 @@ class Speed(NamedTuple):
         return {"prefill": self.prefill.to_dict(), "decode": decode}
 
 
-def floor_of(cards: Sequence[Card], dtype: str, reads: Sequence[int], work: int) -> Floor | None:
-    """The floor over devices that work one after the other; None where a rate is not known.
+def floor_of(
+    cards: Sequence[Card], dtype: str, reads: Sequence[int], work: int, at_once: int = 1
+) -> Floor | None:
+    """The floor over devices of which ``at_once`` work at a time; None where a rate is not known.
 
     ``reads`` are bytes per device; ``work`` is spread as the bytes are.
     """
@@ -87,7 +89,7 @@ def floor_of(cards: Sequence[Card], dtype: str, reads: Sequence[int], work: int)
             return None
         memory += size / card.bandwidth
         arithmetic += work * size / everything / rate
-    return Floor(memory, arithmetic)
+    return Floor(memory / at_once, arithmetic / at_once)
 
 
 class Load(NamedTuple):
@@ -135,10 +137,12 @@ def speed_floor(
     cache: CacheFacts,
     dtype: str,
     held: Sequence[tuple[int, int]],
+    at_once: int = 1,
 ) -> Speed | None:
     """Floors of a machine whose devices hold ``held`` bytes of weights and of cache and state.
 
-    Weights and what is remembered move on each device in the proportion that it holds of them.
+    Weights and what is remembered move on each device in the proportion that it holds of them;
+    ``at_once`` of the devices work at the same time, the others before or after them.
     """
     parts = [tuple(each) for each in zip(*held, strict=True)]
     weights, remembered = ([part / (sum(row) or 1) for part in row] for row in parts)
@@ -148,7 +152,7 @@ def speed_floor(
             int(load.weights * one + load.remembered * other)
             for one, other in zip(weights, remembered, strict=True)
         ]
-        return floor_of(question.cards, dtype, reads, load.work)
+        return floor_of(question.cards, dtype, reads, load.work, at_once)
 
     filling, step = loads(question, storage, cache)
     prefill = at(filling)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from weighbridge.engine import CacheFacts, DeviceSpending, Question, Spending
 from weighbridge.engine.transformers import resident, terms
+from weighbridge.engine.transformers.device_map import DISK, HOST
 from weighbridge.engine.transformers.setup import Setup, set_up
 from weighbridge.engine.transformers.share import Share, shares
 from weighbridge.engine.transformers.versions import NEWEST
@@ -25,8 +26,9 @@ def spend(question: Question) -> Spending:
     layers = setup.model.layer_groups()
     per_sequence = setup.cached_elements(layers, question.tokens.cached)
     per_token = elements_per_token(layers, kept=setup.kept, streams=setup.streams)
+    placed = shares(setup)
     return Spending(
-        devices=tuple(_device(setup, share) for share in shares(setup)),
+        devices=tuple(_device(setup, share) for share in placed if share.device >= 0),
         cache=CacheFacts(
             dtype=setup.compute,
             bytes_per_token=setup.element * per_token,
@@ -36,14 +38,35 @@ def spend(question: Question) -> Spending:
             streams=setup.streams,
         ),
         storage=setup.storage,
-        notes=setup.notes,
+        notes=(*setup.notes, *_elsewhere(placed)),
         settings=setup.settings,
+        host=_host(setup, placed),
     )
+
+
+def _elsewhere(placed: list[Share]) -> list[str]:
+    """How many layers run on the first GPU without lying on it."""
+    places = {HOST: "in host memory", DISK: "on disk"}
+    return [
+        f"{len(share.layers)} layers lie {places[share.device]} and cross the bus in every pass"
+        for share in placed
+        if share.device in places and share.layers
+    ]
+
+
+def _host(setup: Setup, placed: list[Share]) -> DeviceSpending | None:
+    """What ``device_map`` leaves in host memory; what it leaves on disk is read from the files."""
+    for share in placed:
+        if share.device == HOST and (share.outer or share.layers):
+            terms = tuple(resident.weights(setup, share))
+            return DeviceSpending(HOST, terms, {"prefill": (), "decode": ()})
+    return None
 
 
 def _device(setup: Setup, share: Share) -> DeviceSpending:
     always = (
         *resident.weights(setup, share),
+        *resident.visitors(setup, share),
         *resident.packing(setup, share),
         *resident.tables(setup, share),
         *resident.workspaces(setup, share),

@@ -1,14 +1,20 @@
-"""``device_map="auto"``: which device gets which layers, by accelerate's balanced rule.
+"""``device_map``: which device gets which layers, by accelerate's rules.
 
-Source: accelerate ``utils/modeling.py``, ``get_balanced_memory`` and ``infer_auto_device_map``:
-every device but the last is limited to its share of the model plus a buffer of 1.25 × one layer;
-blocks are placed in order, none is split, and the first device keeps room for the largest to come.
+Source: transformers ``integrations/accelerate.py``, ``get_balanced_memory`` and
+``infer_auto_device_map``: every GPU but the last is limited to its share of the model plus a buffer
+of 1.25 × the largest block; blocks are placed in order and none is split; the first GPU and host
+memory keep room for the largest block still to come, which may have to visit them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from weighbridge.errors import RequestError
+from weighbridge.units import parse_size
+
+HOST, DISK = -1, -2
 
 
 class Block(NamedTuple):
@@ -26,14 +32,79 @@ def balanced(blocks: Sequence[Block], capacities: Sequence[int | None], layer: i
     last = len(capacities) - 1
     if last == 0:
         return [0] * len(blocks)
-    share = sum(block.size for block in blocks) // len(capacities) + layer * 5 // 4
-    limits = [share if capacity is None else min(share, capacity) for capacity in capacities[:-1]]
-    placed: list[int] = []
-    device = used = 0
+    limits = dict(enumerate(capacities))
+    shares = balance(blocks, limits, layer)
+    return placed(blocks, {**shares, last: None})
+
+
+def balance(
+    blocks: Sequence[Block],
+    limits: Mapping[int, int | None],
+    layer: int,
+    *,
+    low_zero: bool = False,
+) -> dict[int, int | None]:
+    """``get_balanced_memory``: limits of the GPUs lowered to their shares, the last one's kept.
+
+    ``low_zero`` leaves the first GPU as empty as the others allow.
+    """
+    gpus = [device for device in limits if device >= 0]
+    low_zero = low_zero and len(gpus) > 1
+    whole = sum(block.size for block in blocks)
+    largest = max(layer, blocks[0].size, blocks[-1].size) if low_zero else layer
+    share = whole // (len(gpus) - 1 if low_zero else len(gpus)) + largest * 5 // 4
+    found = dict(limits)
+    for device in gpus[:-1]:
+        limit = found[device]
+        if not (low_zero and device == 0):
+            found[device] = share if limit is None else min(share, limit)
+    if low_zero:
+        rest = [found[device] for device in gpus[1:]]
+        need = 0 if None in rest else max(0, whole - sum(each or 0 for each in rest))
+        found[0] = need if found[0] is None else min(need, found[0] or 0)
+    return found
+
+
+def placed(blocks: Sequence[Block], limits: Mapping[int, int | None]) -> list[int]:
+    """The device of each block: devices are filled in the order of ``limits``, then the disk.
+
+    None is no limit.
+    """
+    devices = [*limits, *((DISK,) if DISK not in limits else ())]
+    keeping = {devices[0], HOST}
+    found: list[int] = []
+    at = used = 0
     for index, block in enumerate(blocks):
-        kept = max((later.size for later in blocks[index + 1 :]), default=0)
-        while device < last and used + block.size > limits[device] - (kept if device == 0 else 0):
-            device, used = device + 1, 0
-        placed.append(device)
+        visitor = max((later.size for later in blocks[index + 1 :]), default=0)
+        while True:
+            device = devices[at]
+            limit = limits.get(device)
+            room = None if limit is None else limit - (visitor if device in keeping else 0)
+            if room is None or used + block.size <= room:
+                break
+            at, used = at + 1, 0
+        found.append(device)
         used += block.size
-    return placed
+    return found
+
+
+def parse_limits(text: str, devices: int) -> dict[int, int | None]:
+    """``0=20GiB,1=20GiB,cpu=60GiB`` → bytes by device, GPUs first.
+
+    Raises :class:`RequestError` on a device that the machine does not have.
+    """
+    found: dict[int, int | None] = {}
+    for part in text.split(","):
+        name, separator, size = part.strip().partition("=")
+        if not separator:
+            raise RequestError(f"max_memory {part[:40]!r} cannot be read; write 0=20GiB,cpu=60GiB")
+        if name == "cpu":
+            device = HOST
+        elif name.isascii() and name.isdigit() and int(name) < devices:
+            device = int(name)
+        else:
+            raise RequestError(
+                f"max_memory names {name[:20]!r}; the devices are 0 to {devices - 1} and cpu"
+            )
+        found[device] = parse_size(size, f"max_memory of {name}")
+    return dict(sorted(found.items(), key=lambda each: (each[0] < 0, each[0])))

@@ -39,7 +39,7 @@ def parameters_of(setup: Setup, share: Share) -> list[tuple[Parameter, int]]:
             for index in share.layers
             for parameter in layers[index].parameters
         ]
-    for layer, count in share.grouped(setup.model):
+    for layer, count in share.kept(setup.model):
         found += [(parameter, count) for parameter in layer.parameters]
     return found
 
@@ -179,6 +179,27 @@ def loading(setup: Setup, share: Share) -> list[Term]:
             formula="vocabulary × hidden × bytes: a stored head, until it is tied",
             inputs={"vocabulary": setup.model.vocab, "hidden": setup.model.hidden},
             source="QwenLM/Qwen2.5 speed benchmark, AWQ rows of tied models at a prompt of 1",
+        )
+    ]
+
+
+def visitors(setup: Setup, share: Share) -> list[Term]:
+    """Room for the largest module that comes from host memory or disk to run here."""
+    sizes = [setup.bytes_of((p,)) // p.copies for p in share.visitors]
+    if not sizes:
+        return []
+    return [
+        Term(
+            "workspace",
+            share.device,
+            "resident",
+            max(sizes),
+            max(sizes),
+            2 * max(sizes),
+            facts_basis(setup),
+            "the largest module that lies in host memory or on disk, while it runs here",
+            {"modules": len(sizes), "layers elsewhere": len(share.visiting)},
+            "accelerate hooks.py, AlignDevicesHook: pre_forward brings a module's own tensors",
         )
     ]
 

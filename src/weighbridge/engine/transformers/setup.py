@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from weighbridge.engine import Question
+from weighbridge.engine.storage import ELEMENT, compute_dtype, settle_storage
 from weighbridge.engine.transformers import versions
-from weighbridge.errors import ConfigError, EngineError, RequestError
-from weighbridge.formats.stated import stated_format
-from weighbridge.formats.table import StorageFormat, find_format
+from weighbridge.errors import EngineError, RequestError
+from weighbridge.formats.table import StorageFormat
 from weighbridge.memory.cache import (
     Kept,
     Streams,
@@ -25,10 +25,7 @@ from weighbridge.model.mixers.full import FullAttention
 from weighbridge.model.mixers.mla import LatentAttention
 from weighbridge.units import format_bytes
 
-ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
 CACHE_DTYPES = ("auto", "fp32", "bf16", "fp16", "fp8")
-HALF_KERNELS = ("int4-g", "gptq", "awq")
-STORED = {"F32": "fp32", "BF16": "bf16", "F16": "fp16"}
 
 
 class Setup(NamedTuple):
@@ -110,9 +107,9 @@ def set_up(question: Question) -> Setup:
             f"the oldest is transformers=={'.'.join(map(str, versions.OLDEST))}"
         )
     notes: list[str] = []
-    storage, as_stored = _storage(model, deployment.weights, notes)
+    storage, as_stored = settle_storage(model, deployment.weights, notes)
     storage = storage.for_model(model)
-    compute = _compute_dtype(model, storage)
+    compute = compute_dtype(model, storage)
     if model.quantization and model.quantization.get("quant_method") == "gguf" and as_stored:
         notes.append(_dequantized(model, compute))
     attention = _attention(question, compute, notes)
@@ -135,20 +132,6 @@ def set_up(question: Question) -> Setup:
     )
 
 
-def _storage(model: Model, wanted: str, notes: list[str]) -> tuple[StorageFormat, bool]:
-    """The storage format, and whether the files' own bytes are loaded as they are."""
-    if wanted != "auto":
-        storage = find_format(wanted)
-        return storage, _holds(model, storage)
-    if model.quantization:
-        return stated_format(model.quantization, model.id), model.stored is not None
-    dtype = _stored_dtype(model) or model.dtype
-    if not dtype:
-        notes.append(f"the dtype of {model.id} is not stated; bf16 is assumed")
-        dtype = "bf16"
-    return find_format(dtype), model.stored is not None
-
-
 def _dequantized(model: Model, compute: str) -> str:
     """What Transformers does with a GGUF file (modeling_gguf_pytorch_utils.py)."""
     size = format_bytes(model.parameters * ELEMENT[compute])
@@ -156,34 +139,6 @@ def _dequantized(model: Model, compute: str) -> str:
         "the weights are counted as the file stores them, which is how llama.cpp keeps them; "
         f"Transformers would dequantize them on loading, to {size} in {compute}"
     )
-
-
-def _holds(model: Model, storage: StorageFormat) -> bool:
-    """Whether the files hold the weights in this format already, so that their bytes are known."""
-    if model.stored is None:
-        return False
-    if not model.quantization:
-        return _stored_dtype(model) == storage.name
-    try:
-        return stated_format(model.quantization, model.id).name == storage.name
-    except ConfigError:
-        return False
-
-
-def _stored_dtype(model: Model) -> str | None:
-    """The dtype that holds most bytes of an unquantized checkpoint; None without one."""
-    if model.stored is None or model.quantization:
-        return None
-    sizes = {name: table.total_bytes for name, table in model.stored.by_dtype().items()}
-    return STORED.get(max(sizes, key=lambda name: sizes[name], default=""))
-
-
-def _compute_dtype(model: Model, storage: StorageFormat) -> str:
-    if storage.name in ELEMENT:
-        return storage.name
-    if storage.name.startswith(HALF_KERNELS):
-        return "fp16"
-    return model.dtype if model.dtype in {"bf16", "fp16"} else "bf16"
 
 
 def _attention(question: Question, compute: str, notes: list[str]) -> str:

@@ -2,59 +2,146 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from weighbridge.engine.transformers.device_map import Block, balanced
+from weighbridge.engine.transformers.device_map import (
+    DISK,
+    HOST,
+    Block,
+    balance,
+    balanced,
+    parse_limits,
+    placed,
+)
 from weighbridge.engine.transformers.setup import Setup
+from weighbridge.errors import RequestError
+from weighbridge.memory.context import process_context
 from weighbridge.model.facts import Layer, Model, Parameter
+
+QUANTIZING = 9, 10
 
 
 class Share(NamedTuple):
-    """The part of the model on one device: its outer parameters and its layers by index."""
+    """The part of the model on one device: its outer parameters and its layers by index.
+
+    ``visiting`` are layers that lie in host memory or on disk and run here, a module at a time;
+    ``visitors`` are the parameters of everything that so visits.
+    """
 
     device: int
     outer: tuple[Parameter, ...]
     layers: tuple[int, ...]
     first: bool
     last: bool
+    visiting: tuple[int, ...] = ()
+    visitors: tuple[Parameter, ...] = ()
 
     def grouped(self, model: Model) -> list[tuple[Layer, int]]:
-        """Distinct layers of this share with their counts."""
-        if len(self.layers) == len(model.layers):
-            return model.layer_groups()
-        counted: dict[int, tuple[Layer, int]] = {}
-        for index in self.layers:
-            layer = model.layers[index]
-            counted[id(layer)] = (layer, counted.get(id(layer), (layer, 0))[1] + 1)
-        return list(counted.values())
+        """Distinct layers that run here, with their counts."""
+        return _grouped(model, (*self.layers, *self.visiting))
+
+    def kept(self, model: Model) -> list[tuple[Layer, int]]:
+        """Distinct layers whose weights lie here, with their counts."""
+        return _grouped(model, self.layers)
+
+
+def _grouped(model: Model, layers: Sequence[int]) -> list[tuple[Layer, int]]:
+    if len(layers) == len(model.layers):
+        return model.layer_groups()
+    counted: dict[int, tuple[Layer, int]] = {}
+    for index in layers:
+        layer = model.layers[index]
+        counted[id(layer)] = (layer, counted.get(id(layer), (layer, 0))[1] + 1)
+    return list(counted.values())
+
+
+class Parts(NamedTuple):
+    """The model as accelerate cuts it: what comes before the layers, the layers, what follows."""
+
+    before: tuple[Parameter, ...]
+    after: tuple[Parameter, ...]
+    blocks: tuple[Block, ...]
+
+
+def _parts(setup: Setup) -> Parts:
+    model = setup.model
+    towers = tuple(p for tower in model.towers for p in tower.parameters)
+    before = (*(p for p in model.outer if p.role == "embedding"), *towers)
+    after = tuple(p for p in model.outer if p.role != "embedding")
+    sizes = {id(layer): setup.bytes_of(layer.parameters) for layer, _ in model.layer_groups()}
+    blocks = (
+        Block("embedding", setup.bytes_of(before)),
+        *(Block(f"layer {i}", sizes[id(layer)]) for i, layer in enumerate(model.layers)),
+        Block("head", setup.bytes_of(after)),
+    )
+    return Parts(before, after, blocks)
 
 
 def shares(setup: Setup) -> list[Share]:
-    """The model cut along ``device_map="auto"``; one share where there is one device."""
-    model = setup.model
-    before = tuple(p for p in model.outer if p.role == "embedding")
-    after = tuple(p for p in model.outer if p.role != "embedding")
-    towers = tuple(p for tower in model.towers for p in tower.parameters)
+    """The model cut as ``device_map`` says; without one, everything on the cards there are."""
+    parts, model = _parts(setup), setup.model
     count = max(len(setup.question.cards), 1)
+    own = setup.question.deployment.own
+    if own.get("device_map") or own.get("max_memory"):
+        return _mapped(setup, parts, count)
     if count == 1:
-        everything = (*before, *after, *towers)
+        everything = (*parts.before, *parts.after)
         return [Share(0, everything, tuple(range(len(model.layers))), first=True, last=True)]
-    sizes = {id(layer): setup.bytes_of(layer.parameters) for layer, _ in model.layer_groups()}
-    blocks = [
-        Block("embedding", setup.bytes_of((*before, *towers))),
-        *(Block(f"layer {i}", sizes[id(layer)]) for i, layer in enumerate(model.layers)),
-        Block("head", setup.bytes_of(after)),
-    ]
     capacities = [card.usable_bytes for card in setup.question.cards]
-    placed = balanced(blocks, capacities, blocks[1].size)
-    return [
-        Share(
-            device,
-            ((*before, *towers) if placed[0] == device else ())
-            + (after if placed[-1] == device else ()),
-            tuple(i for i, there in enumerate(placed[1:-1]) if there == device),
-            first=placed[0] == device,
-            last=placed[-1] == device,
-        )
-        for device in range(count)
-    ]
+    where = balanced(parts.blocks, capacities, parts.blocks[1].size)
+    return [_share(parts, where, device) for device in range(count)]
+
+
+def _share(parts: Parts, where: list[int], device: int) -> Share:
+    return Share(
+        device,
+        (parts.before if where[0] == device else ()) + (parts.after if where[-1] == device else ()),
+        tuple(i for i, there in enumerate(where[1:-1]) if there == device),
+        first=where[0] == device,
+        last=where[-1] == device,
+    )
+
+
+def _mapped(setup: Setup, parts: Parts, count: int) -> list[Share]:
+    """Shares under ``device_map`` and ``max_memory``; what lies elsewhere runs on the first GPU.
+
+    accelerate ``big_modeling.py``, dispatch_model: main_device is the first GPU of the map.
+    """
+    where = placed(parts.blocks, _limits(setup, parts, count))
+    found = [_share(parts, where, device) for device in range(count)]
+    gone = {i for i, there in enumerate(where[1:-1]) if there < 0}
+    visitors = [p for i in sorted(gone) for p in setup.model.layers[i].parameters]
+    ends = [parts.before, parts.after]
+    outside = [end for end, there in zip(ends, (where[0], where[-1]), strict=True) if there < 0]
+    first = found[0]._replace(
+        visiting=tuple(sorted(gone)),
+        visitors=(*visitors, *(p for end in outside for p in end)),
+        first=found[0].first or where[0] < 0,
+        last=found[0].last or where[-1] < 0,
+    )
+    return [first, *found[1:], *(_share(parts, where, place) for place in (HOST, DISK))]
+
+
+def _limits(setup: Setup, parts: Parts, count: int) -> dict[int, int | None]:
+    """What ``get_balanced_memory`` and the quantizer leave of each device."""
+    question = setup.question
+    own, cards = question.deployment.own, question.cards
+    if not cards and not own.get("max_memory"):
+        raise RequestError("a device_map needs --on CARD, or limits by --max-memory")
+    if own.get("max_memory"):
+        limits = parse_limits(own["max_memory"], count)
+    else:
+        free = [card.usable_bytes - process_context(card).typical for card in cards]
+        limits = dict(enumerate(free))
+        if count == 1:
+            limits[0] = free[0] * 9 // 10
+        limits[HOST] = None
+    kind = own.get("device_map", "auto")
+    if kind != "sequential":
+        layer = max(block.size for block in parts.blocks[1:-1])
+        limits = balance(parts.blocks, limits, layer, low_zero=kind == "balanced_low_0")
+    if setup.quantized and not setup.as_stored:
+        part, of = QUANTIZING
+        limits = {d: None if n is None else n * part // of for d, n in limits.items()}
+    return limits

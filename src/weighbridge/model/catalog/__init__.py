@@ -20,7 +20,8 @@ class Row(NamedTuple):
     """One checkpoint of the catalogue.
 
     ``published`` counts every element in its files; ``also_stored`` are those that no parameter
-    of the running model is (buffers, scales, copies), by reason.
+    of the running model is (buffers, scales, copies), by reason. ``published_rounded`` says that
+    the figure is that of a name or a card, and no count.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Row(NamedTuple):
     published: int | None = None
     also_stored: Mapping[str, int] = MappingProxyType({})
     published_note: str = ""
+    published_rounded: bool = False
     released: str = ""
     license: str = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Parameter
 from weighbridge.model.families.nested import image_size
-from weighbridge.model.families.parts import Parameters, embedding, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, embedding, linear, norm, repeated
 
 
 def clip(config: Config, prefix: str) -> Parameters:
@@ -23,11 +23,7 @@ def clip(config: Config, prefix: str) -> Parameters:
         patches,
         *embedding(f"{prefix}embeddings.position_embedding", side**2 + 1, width),
         *norm(f"{prefix}pre_layrnorm", width, bias=True),
-        *(
-            parameter
-            for index in range(layers)
-            for parameter in clip_layer(f"{prefix}encoder.layers.{index}.", width, inner)
-        ),
+        *repeated(layers, clip_layer(f"{prefix}encoder.layers.{LAYER}.", width, inner)),
         *norm(f"{prefix}post_layernorm", width, bias=True),
     )
 

@@ -8,6 +8,7 @@ from weighbridge.model.facts import Model, Parameter, Tower
 from weighbridge.model.families.decoder import decoder
 from weighbridge.model.families.nested import text_section, vision_section, with_towers, within
 from weighbridge.model.families.parts import (
+    LAYER,
     Parameters,
     Shape,
     gated_mlp,
@@ -15,6 +16,7 @@ from weighbridge.model.families.parts import (
     intermediate_size,
     linear,
     norm,
+    repeated,
 )
 from weighbridge.model.families.qwen_vit import VisionShape, block
 from weighbridge.model.families.routed import by_mlp_types
@@ -97,14 +99,13 @@ def _tower(config: Config, text_hidden: int) -> Parameters:
     prefix, resampler = "model.vision_tower.", "model.resampler_model."
     return (
         *linear(f"{prefix}patch_embed.proj", width, 3 * shape.patch**2),
-        *(
-            parameter
-            for index in range(shape.layers)
-            for parameter in (
-                *block(f"{prefix}blocks.{index}.", width, bias=True),
-                *linear(f"{prefix}blocks.{index}.mlp.fc1", inner, width, bias=True),
-                *linear(f"{prefix}blocks.{index}.mlp.fc2", width, inner, bias=True),
-            )
+        *repeated(
+            shape.layers,
+            (
+                *block(f"{prefix}blocks.{LAYER}.", width, bias=True),
+                *linear(f"{prefix}blocks.{LAYER}.mlp.fc1", inner, width, bias=True),
+                *linear(f"{prefix}blocks.{LAYER}.mlp.fc2", width, inner, bias=True),
+            ),
         ),
         *norm(f"{prefix}ln", width, bias=True),
         *_merge(f"{resampler}spatial_linear.", merged, merged),

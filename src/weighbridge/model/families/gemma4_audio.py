@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Parameter
-from weighbridge.model.families.parts import Parameters, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, linear, norm, repeated
 
 PREFIX = "model.audio_tower."
 BINS = 128  # mel bins that the feature extractor makes; each convolution halves them
@@ -27,16 +27,16 @@ def audio_tower(config: Config, text_hidden: int) -> Parameters:
         Parameter(f"{convolved}layer1.conv.weight", (second, first, 3, 3), "other"),
         *norm(f"{convolved}layer1.norm", second),
         *linear(f"{convolved}input_proj_linear", width, second * BINS // 4),
-        *(p for index in range(layers) for p in _layer(config, index, width)),
+        *repeated(layers, _layer(config, width)),
         *linear(f"{PREFIX}output_proj", out, width, bias=True),
         *linear("model.embed_audio.embedding_projection", text_hidden, out),
     )
 
 
-def _layer(config: Config, index: int, width: int) -> Parameters:
+def _layer(config: Config, width: int) -> Parameters:
     heads = config.integer("audio heads", "num_attention_heads", default=8)
     kernel = config.integer("audio kernel", "conv_kernel_size", default=5)
-    prefix = f"{PREFIX}layers.{index}."
+    prefix = f"{PREFIX}layers.{LAYER}."
     return (
         *_feed_forward(f"{prefix}feed_forward1.", width),
         *_feed_forward(f"{prefix}feed_forward2.", width),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from weighbridge.model.config import COUNT, LAYERS, Config
 from weighbridge.model.facts import Parameter
 from weighbridge.model.families.gemma import four_norms
-from weighbridge.model.families.parts import Parameters, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, linear, norm, repeated
 
 VISION = "model.vision_tower."
 
@@ -22,17 +22,17 @@ def vision_tower(config: Config, text_hidden: int) -> Parameters:
     return (
         Parameter(table, (2, positions, width), "other"),
         *linear(f"{VISION}patch_embedder.input_proj", width, 3 * patch**2),
-        *(p for index in range(layers) for p in _layer(config, index, width)),
+        *repeated(layers, _layer(config, width)),
         *linear("model.embed_vision.embedding_projection", text_hidden, width),
     )
 
 
-def _layer(config: Config, index: int, width: int) -> Parameters:
+def _layer(config: Config, width: int) -> Parameters:
     inner = config.integer("vision feed-forward", "intermediate_size", default=3072)
     heads = config.integer("vision heads", "num_attention_heads", default=12, high=COUNT)
     kv_heads = config.integer("vision KV heads", "num_key_value_heads", default=12, high=COUNT)
     size = config.integer("vision head dim", "head_dim", default=64)
-    prefix = f"{VISION}encoder.layers.{index}."
+    prefix = f"{VISION}encoder.layers.{LAYER}."
     sizes = {
         "self_attn.q_proj": (heads * size, width),
         "self_attn.k_proj": (kv_heads * size, width),

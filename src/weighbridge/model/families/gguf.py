@@ -1,7 +1,7 @@
 """A GGUF file's metadata and tensors → facts, for the architectures whose layers are known.
 
-The table of architectures is in :mod:`weighbridge.model.families.gguf_attention`; those that
-remember in another way (states, chunks, shared layers) are refused by name, never guessed.
+The tables of architectures are in :mod:`weighbridge.model.families.gguf_attention`; all others are
+refused by name, never guessed.
 """
 
 from __future__ import annotations
@@ -17,23 +17,33 @@ from weighbridge.model.families.gguf_attention import (
     BIDIRECTIONAL,
     KNOWN,
     LATENT,
+    keeping_layers,
     mixer_of,
-    windows_of,
 )
 from weighbridge.model.families.gguf_layers import PREFIX, Block, feed_forward, sort_tensors
+from weighbridge.model.families.gguf_windows import windows_of
 from weighbridge.model.gguf import Skipped
 from weighbridge.model.gguf_splits import GgufModel
 from weighbridge.model.tensors import Tensor, TensorTable
 
 # What Transformers calls the family, where it is not the same word.
 FAMILY = {
+    "deci": "nemotron-nas",
+    "deepseek2": "deepseek_v3",
     "gemma3": "gemma3_text",
-    "gpt-oss": "gpt_oss",
+    "gemma3n": "gemma3n_text",
+    "granitehybrid": "granitemoehybrid",
+    "lfm2moe": "lfm2_moe",
+    "mimo2": "mimo_v2_flash",
+    "minimax-01": "minimax",
     "mistral3": "mistral",
+    "nemotron_h_moe": "nemotron_h",
     "phi2": "phi",
     "qwen2moe": "qwen2_moe",
+    "qwen35": "qwen3_5",
+    "qwen35moe": "qwen3_5_moe",
     "qwen3moe": "qwen3_moe",
-    "deepseek2": "deepseek_v3",
+    "qwen3next": "qwen3_next",
 }
 PLAIN = {"F32": "fp32", "F16": "fp16", "BF16": "bf16"}
 OTHER_KINDS = {
@@ -56,7 +66,7 @@ def read_gguf_model(gguf: GgufModel, where: str) -> Model:
     if ahead >= stored:
         raise config.refuse("nextn_predict_layers", f"cannot be, of {stored} blocks")
     count = stored - ahead
-    blocks, outer = sort_tensors(gguf.tensors, count, where)
+    blocks, outer = sort_tensors(gguf.tensors, count)
     layers = _layers(config, architecture, blocks)
     hidden = config.integer("hidden size", "embedding_length")
     embedding = _embedding(gguf.tensors, hidden, where)
@@ -106,7 +116,8 @@ def _architecture(gguf: GgufModel, where: str) -> str:
     if name not in KNOWN:
         raise UnknownArchitecture(
             f"{where}: no family reads the GGUF architecture {quoted(name)}, and its memory will "
-            f"not be guessed; known are {', '.join(sorted(KNOWN))}"
+            "not be guessed; give the config.json of the model that it was made from, or a file of "
+            f"another architecture: {', '.join(sorted(KNOWN))}"
         )
     return name
 
@@ -139,15 +150,17 @@ def _embeddings_first(parameter: Parameter) -> int:
 
 def _layers(config: Config, architecture: str, blocks: list[Block]) -> tuple[Layer, ...]:
     windows = windows_of(config, architecture, len(blocks))
+    keeping = keeping_layers(config, architecture, len(blocks))
     made: dict[Any, Layer] = {}
     layers = []
     for index, block in enumerate(blocks):
-        mixer = mixer_of(config, architecture, block, index, windows[index])
+        mixer = mixer_of(config, architecture, block, index, windows[index], keeping)
         feed = feed_forward(config, block, index)
         key = (
             block.signature,
             mixer.kind,
             mixer.cache,
+            mixer.state,
             mixer.score_heads,
             getattr(feed, "top_k", 0),
         )

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from weighbridge.errors import ConfigError
 from weighbridge.model.config import MISSING, Config
 from weighbridge.model.facts import FeedForward, Parameter, Role
 from weighbridge.model.feed_forward import Dense, MixtureOfExperts, NoFeedForward
@@ -31,8 +30,11 @@ _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
 )
 # Tables that follow from the config, and what training sets by rule: no parameters.
 BUFFERS = ("rope_freqs.", "rope_factors_long.", "rope_factors_short.", "exp_probs_b.")
-_INNER_NORMS = ("attn_q_norm", "attn_k_norm", "attn_q_a_norm", "attn_kv_a_norm", "attn_sub_norm")
-_FEED_FORWARD = "ffn_"
+_INNER_NORMS = (
+    *("attn_q_norm", "attn_k_norm", "attn_q_a_norm", "attn_kv_a_norm", "attn_sub_norm"),
+    *("ssm_norm", "ssm_dt_norm", "ssm_b_norm", "ssm_c_norm"),
+)
+_FEED_FORWARD = ("ffn_", "channel_mix_")
 
 Signature = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -79,9 +81,7 @@ def role_of(name: str, shape: tuple[int, ...]) -> Role:
     return "linear" if len(shape) >= 2 and name.endswith(".weight") else "other"
 
 
-def sort_tensors(
-    tensors: Iterable[Tensor], count: int, where: str
-) -> tuple[list[Block], list[Parameter]]:
+def sort_tensors(tensors: Iterable[Tensor], count: int) -> tuple[list[Block], list[Parameter]]:
     """The ``count`` blocks, and the parameters outside of them.
 
     Blocks beyond ``count`` (heads that predict several tokens) count as outside.
@@ -96,12 +96,6 @@ def sort_tensors(
             name = match[2] if match else tensor.name
             role = role_of(name, tensor.shape)
             outside.append(Parameter(tensor.name, tensor.shape, role))
-    empty = [index for index, block in enumerate(blocks) if not block.mixer]
-    if empty:
-        raise ConfigError(
-            f"{where}: block_count = {count}, but the file holds no attention tensors of block "
-            f"{empty[0]}; it is not a whole model"
-        )
     return blocks, outside
 
 
@@ -111,9 +105,11 @@ def feed_forward(config: Config, block: Block, index: int) -> FeedForward:
     if not parameters:
         return NoFeedForward()
     if not any(parameter.role == "expert" for parameter in parameters):
-        up = block.shape("ffn_up.weight") or (0,)
-        gated = block.shape("ffn_gate.weight") is not None
-        return Dense(parameters, up[0], gated=gated)
+        up = block.shape("ffn_up.weight") or block.shape("channel_mix_key.weight") or (0,)
+        down = block.shape("ffn_down.weight") or (0,)
+        # Phi-3, GLM-4 and PLaMo 2 keep the gate inside ffn_up.
+        gated = block.shape("ffn_gate.weight") is not None or up[0] == 2 * down[-1]
+        return Dense(parameters, down[-1] or up[0], gated=gated)
     experts = config.integer("experts", "expert_count", high=2**12)
     used = of_layer(config, "experts per token", "expert_used_count", index)
     if not 1 <= used <= experts:

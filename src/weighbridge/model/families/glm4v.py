@@ -14,6 +14,7 @@ from weighbridge.model.families.nested import (
     within,
 )
 from weighbridge.model.families.parts import (
+    LAYER,
     Parameters,
     Shape,
     embedding,
@@ -22,6 +23,7 @@ from weighbridge.model.families.parts import (
     intermediate_size,
     linear,
     norm,
+    repeated,
     two_norms,
 )
 from weighbridge.model.families.qwen_vit import VisionShape
@@ -74,11 +76,7 @@ def _tower(config: Config, prefix: str) -> Parameters:
     return (
         *shape.convolution(f"{prefix}patch_embed.proj", bias=True),
         *embedding(f"{prefix}embeddings.position_embedding", side**2, width),
-        *(
-            parameter
-            for index in range(shape.layers)
-            for parameter in _block(f"{prefix}blocks.{index}.", width, out, bias=bias)
-        ),
+        *repeated(shape.layers, _block(f"{prefix}blocks.{LAYER}.", width, out, bias=bias)),
         *linear(f"{prefix}merger.proj", out, out),
         *norm(f"{prefix}merger.post_projection_norm", out, bias=True),
         *gated_mlp(out, inner, prefix=f"{prefix}merger.").parameters,

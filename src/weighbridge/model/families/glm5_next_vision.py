@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Parameter
-from weighbridge.model.families.parts import Parameters, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, linear, norm, repeated
 
 
 def vision_tower(config: Config, prefix: str) -> Parameters:
@@ -23,11 +23,7 @@ def vision_tower(config: Config, prefix: str) -> Parameters:
             f"{prefix}patch_embed.proj.weight", (width, channels, frames, patch, patch), "other"
         ),
         Parameter(f"{prefix}patch_embed.proj.bias", (width,), "bias"),
-        *(
-            parameter
-            for layer in range(layers)
-            for parameter in _block(config, f"{prefix}blocks.{layer}.", width)
-        ),
+        *repeated(layers, _block(config, f"{prefix}blocks.{LAYER}.", width)),
         *norm(f"{prefix}post_layernorm", width),
         Parameter(f"{prefix}downsample.weight", (out, width, merge, merge), "other"),
         Parameter(f"{prefix}downsample.bias", (out,), "bias"),

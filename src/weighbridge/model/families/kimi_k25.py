@@ -6,7 +6,7 @@ from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Model, Parameter, Tower
 from weighbridge.model.families import deepseek
 from weighbridge.model.families.nested import text_section, under, vision_section, with_towers
-from weighbridge.model.families.parts import Parameters, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, linear, norm, repeated
 
 
 def read(config: Config) -> Model:
@@ -35,7 +35,7 @@ def _tower(config: Config, text_hidden: int) -> Parameters:
         Parameter(
             "vision_tower.patch_embed.pos_emb.position_embeddings", (high, wide, width), "other"
         ),
-        *(p for i in range(layers) for p in moon_layer(f"vision_tower.layers.{i}.", width, inner)),
+        *repeated(layers, moon_layer(f"vision_tower.layers.{LAYER}.", width, inner)),
         *norm("vision_tower.final_layernorm", width, bias=True),
         *norm("mm_projector.pre_norm", width, bias=True),
         *linear("mm_projector.in_proj", merged, merged, bias=True),

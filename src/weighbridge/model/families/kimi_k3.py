@@ -7,7 +7,7 @@ from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Model, Parameter, Tower
 from weighbridge.model.families.hybrid import nested
 from weighbridge.model.families.kimi_linear import read_kimi
-from weighbridge.model.families.parts import Parameters, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, linear, norm, repeated
 
 
 def read(config: Config) -> Model:
@@ -38,11 +38,7 @@ def _vision(config: Config) -> Parameters:
     return (
         Parameter(f"{prefix}patch_embed.proj.weight", (width, 3, patch, patch), "other"),
         Parameter(f"{prefix}patch_embed.pos_emb.weight", (high, wide, width), "embedding"),
-        *(
-            parameter
-            for layer in range(layers)
-            for parameter in _block(f"{prefix}encoder.blocks.{layer}.", width, inner, heads)
-        ),
+        *repeated(layers, _block(f"{prefix}encoder.blocks.{LAYER}.", width, inner, heads)),
         *norm(f"{prefix}encoder.final_layernorm", width),
         *linear("mm_projector.proj.0", merged, merged),
         *linear("mm_projector.proj.2", hidden, merged),

@@ -7,7 +7,16 @@ from weighbridge.model.config import COUNT, LAYERS, POSITIONS, Config
 from weighbridge.model.facts import Model, Parameter, Tower
 from weighbridge.model.families.decoder import decoder
 from weighbridge.model.families.nested import text_section, vision_section, with_towers
-from weighbridge.model.families.parts import Parameters, Shape, attention, embedding, linear, norm
+from weighbridge.model.families.parts import (
+    LAYER,
+    Parameters,
+    Shape,
+    attention,
+    embedding,
+    linear,
+    norm,
+    repeated,
+)
 from weighbridge.model.feed_forward import Dense
 
 ATTENTION = ("k_proj", "v_proj", "q_proj", "out_proj")
@@ -79,11 +88,7 @@ def _tower(config: Config, text_hidden: int, latents: int) -> Parameters:
         *linear(f"{prefix}embeddings.patch_projection", width, patch, bias=True),
         *embedding(f"{prefix}embeddings.row_embedder", rows, width),
         *embedding(f"{prefix}embeddings.column_embedder", rows, width),
-        *(
-            parameter
-            for index in range(layers)
-            for parameter in _layer(f"{prefix}encoder.layer.{index}.", width, attending, inner)
-        ),
+        *repeated(layers, _layer(f"{prefix}encoder.layer.{LAYER}.", width, attending, inner)),
         *norm(f"{prefix}layernorm", width),
         Parameter(f"{resampler}latent_query", (latents, text_hidden), "other"),
         *linear(f"{resampler}dense", text_hidden, width, bias=True),

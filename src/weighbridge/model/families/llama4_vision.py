@@ -5,7 +5,7 @@ from __future__ import annotations
 from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Parameter, Tower
 from weighbridge.model.families.nested import image_size
-from weighbridge.model.families.parts import Parameters, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, linear, norm, repeated
 
 
 def vision_tower(config: Config, text_hidden: int) -> Tower:
@@ -27,11 +27,7 @@ def vision_tower(config: Config, text_hidden: int) -> Tower:
             *linear(f"{prefix}patch_embedding.linear", width, 3 * patch**2),
             *norm(f"{prefix}layernorm_pre", width, bias=True),
             *norm(f"{prefix}layernorm_post", width, bias=True),
-            *(
-                p
-                for index in range(layers)
-                for p in _layer(f"{prefix}model.layers.{index}.", width, inner)
-            ),
+            *repeated(layers, _layer(f"{prefix}model.layers.{LAYER}.", width, inner)),
             *linear(f"{prefix}vision_adapter.mlp.fc1", into, inner),
             *linear(f"{prefix}vision_adapter.mlp.fc2", out, into),
             *linear("multi_modal_projector.linear_1", text_hidden, projected),

@@ -14,11 +14,13 @@ from weighbridge.model.families.nested import (
     with_towers,
 )
 from weighbridge.model.families.parts import (
+    LAYER,
     Parameters,
     Shape,
     linear,
     norm,
     query_key_norm_attention,
+    repeated,
 )
 from weighbridge.model.families.routed import by_mlp_types, expert_numbers, routed, shared_width
 from weighbridge.model.feed_forward import Dense
@@ -127,11 +129,7 @@ def _tower(config: Config, vision: Config, text_hidden: int) -> Parameters:
     return (
         Parameter("vision_tower.embeddings.proj.weight", shape, "other"),
         *norm("vision_tower.pre_layrnorm", width, bias=True),
-        *(
-            parameter
-            for index in range(layers)
-            for parameter in clip_layer(f"vision_tower.layers.{index}.", width, inner)
-        ),
+        *repeated(layers, clip_layer(f"vision_tower.layers.{LAYER}.", width, inner)),
         *linear(f"{name}.linear_1", between, width, bias=True),
         *linear(f"{name}.linear_2", text_hidden, between, bias=True),
         *linear(f"{name}.merge_linear_1", between, text_hidden * merged, bias=True),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Parameter
 from weighbridge.model.families.nested import image_size
-from weighbridge.model.families.parts import Parameters, embedding, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, embedding, linear, norm, repeated
 
 PREFIX = "vision_model."
 
@@ -43,7 +43,7 @@ def image_tokens(config: Config) -> tuple[int, int]:
     """Tokens of a tile (its patches and one for the class), and tiles of an image at most."""
     patch = config.integer("patch size", "patch_size", default=14)
     side = image_size(config, "image size", "image_size", 448) // patch
-    return side**2 + 1, config.integer("tiles", "max_num_tiles", default=4)
+    return side**2 + 1, config.integer("tiles", "max_num_tiles", default=4, high=1024)
 
 
 def _aspect_ratios(config: Config, tiles: int) -> int:
@@ -51,8 +51,7 @@ def _aspect_ratios(config: Config, tiles: int) -> int:
     stated = config.raw.get("supported_aspect_ratios")
     if isinstance(stated, list) and stated:
         return len(stated)
-    return sum(1 for high in range(1, tiles + 1) for wide in range(1, tiles + 1)
-               if high * wide <= tiles)  # fmt: skip
+    return sum(tiles // high for high in range(1, tiles + 1))
 
 
 def _tile_positions(name: str, ratios: int, width: int) -> Parameters:
@@ -63,16 +62,15 @@ def _tile_positions(name: str, ratios: int, width: int) -> Parameters:
 
 
 def _layers(name: str, count: int, width: int, inner: int, *, gated: bool) -> Parameters:
+    prefix = f"{PREFIX}{name}.layers.{LAYER}."
     found: list[Parameter] = []
-    for index in range(count):
-        prefix = f"{PREFIX}{name}.layers.{index}."
-        if gated:
-            found.append(Parameter(f"{prefix}gate_attn", (1,), "other"))
-            found.append(Parameter(f"{prefix}gate_ffn", (1,), "other"))
-        for projection in ("q_proj", "k_proj", "v_proj", "o_proj"):
-            found += linear(f"{prefix}self_attn.{projection}", width, width)
-        found += linear(f"{prefix}mlp.fc1", inner, width, bias=True)
-        found += linear(f"{prefix}mlp.fc2", width, inner, bias=True)
-        found += norm(f"{prefix}input_layernorm", width, bias=True)
-        found += norm(f"{prefix}post_attention_layernorm", width, bias=True)
-    return tuple(found)
+    if gated:
+        found.append(Parameter(f"{prefix}gate_attn", (1,), "other"))
+        found.append(Parameter(f"{prefix}gate_ffn", (1,), "other"))
+    for projection in ("q_proj", "k_proj", "v_proj", "o_proj"):
+        found += linear(f"{prefix}self_attn.{projection}", width, width)
+    found += linear(f"{prefix}mlp.fc1", inner, width, bias=True)
+    found += linear(f"{prefix}mlp.fc2", width, inner, bias=True)
+    found += norm(f"{prefix}input_layernorm", width, bias=True)
+    found += norm(f"{prefix}post_attention_layernorm", width, bias=True)
+    return repeated(count, tuple(found))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from weighbridge.model.config import COUNT, LAYERS, Config
 from weighbridge.model.facts import Parameter
 from weighbridge.model.families.kimi_k25 import moon_layer
-from weighbridge.model.families.parts import Parameters, embedding, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, embedding, linear, norm, repeated
 
 
 def vision_tower(config: Config, vision: Config, text_hidden: int) -> Parameters:
@@ -26,7 +26,7 @@ def vision_tower(config: Config, vision: Config, text_hidden: int) -> Parameters
         *linear(f"{prefix}patch_embedder.patch_embedding", width, 3 * frames * patch**2),
         *embedding(f"{prefix}patch_embedder.position_embedding_table", positions, width),
         *norm(f"{prefix}ln_pre", width, bias=True),
-        *(p for i in range(layers) for p in moon_layer(f"{prefix}layers.{i}.", width, inner)),
+        *repeated(layers, moon_layer(f"{prefix}layers.{LAYER}.", width, inner)),
         *norm(f"{prefix}ln_post", width, bias=True),
         *linear("model.vision_adapter.fc1", between, merged),
         *linear("model.vision_adapter.fc2", between, between),
@@ -49,8 +49,7 @@ def audio_tower(config: Config) -> Parameters:
         name = f"{prefix}layers.{stage}."
         found += linear(f"{name}patch_embedder.proj", width, before * patch, bias=True)
         found += norm(f"{name}patch_embedder.norm", width)
-        for index in range(depth):
-            found += _block(f"{name}conv_blocks.{index}.", width, kernel, ratio)
+        found += repeated(depth, _block(f"{name}conv_blocks.{LAYER}.", width, kernel, ratio))
         before = width
     return (
         *found,

@@ -7,6 +7,7 @@ from weighbridge.model.facts import Parameter, Role
 from weighbridge.model.feed_forward import Dense
 from weighbridge.model.mixers.full import FullAttention
 from weighbridge.model.mixers.sliding import SlidingAttention
+from weighbridge.records import replace
 
 Parameters = tuple[Parameter, ...]
 
@@ -67,6 +68,14 @@ def experts(name: str, hidden: int, intermediate: int, count: int) -> Parameters
         Parameter(f"{name}.up_proj.weight", (intermediate, hidden), "expert", count),
         Parameter(f"{name}.down_proj.weight", (hidden, intermediate), "expert", count),
     )
+
+
+LAYER = "{layer}"
+
+
+def repeated(count: int, layer: Parameters) -> Parameters:
+    """``count`` equal layers of a tower as one, whose names hold :data:`LAYER` for the place."""
+    return tuple(replace(each, copies=each.copies * count) for each in layer) if count else ()
 
 
 class Shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Parameter
-from weighbridge.model.families.parts import Parameters, gated_mlp, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, gated_mlp, linear, norm, repeated
 
 
 def pixtral(config: Config, prefix: str) -> Parameters:
@@ -16,11 +16,7 @@ def pixtral(config: Config, prefix: str) -> Parameters:
     return (
         Parameter(f"{prefix}patch_conv.weight", (width, 3, patch, patch), "other"),
         *norm(f"{prefix}ln_pre", width),
-        *(
-            parameter
-            for index in range(layers)
-            for parameter in _layer(f"{prefix}transformer.layers.{index}.", width, inner)
-        ),
+        *repeated(layers, _layer(f"{prefix}transformer.layers.{LAYER}.", width, inner)),
     )
 
 

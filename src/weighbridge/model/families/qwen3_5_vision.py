@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Parameter
-from weighbridge.model.families.parts import Parameters, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, linear, norm, repeated
 
 
 def vision_tower(config: Config, prefix: str) -> Parameters:
@@ -25,11 +25,7 @@ def vision_tower(config: Config, prefix: str) -> Parameters:
         ),
         Parameter(f"{prefix}patch_embed.proj.bias", (width,), "bias"),
         Parameter(f"{prefix}pos_embed.weight", (places, width), "embedding"),
-        *(
-            parameter
-            for layer in range(layers)
-            for parameter in _block(f"{prefix}blocks.{layer}.", width, inner)
-        ),
+        *repeated(layers, _block(f"{prefix}blocks.{LAYER}.", width, inner)),
         *norm(f"{prefix}merger.norm", width, bias=True),
         *linear(f"{prefix}merger.linear_fc1", merged, merged, bias=True),
         *linear(f"{prefix}merger.linear_fc2", out, merged, bias=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from weighbridge.model.config import COUNT, LAYERS, Config
 from weighbridge.model.facts import Parameter
-from weighbridge.model.families.parts import Parameters, embedding, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, embedding, linear, norm, repeated
 
 
 class VisionShape:
@@ -33,14 +33,13 @@ def qwen2_vit(config: Config, prefix: str) -> Parameters:
     out = config.integer("projected width", "hidden_size", default=3584)
     return (
         *shape.convolution(f"{prefix}patch_embed.proj"),
-        *(
-            parameter
-            for index in range(shape.layers)
-            for parameter in (
-                *block(f"{prefix}blocks.{index}.", width, bias=True),
-                *linear(f"{prefix}blocks.{index}.mlp.fc1", inner, width, bias=True),
-                *linear(f"{prefix}blocks.{index}.mlp.fc2", width, inner, bias=True),
-            )
+        *repeated(
+            shape.layers,
+            (
+                *block(f"{prefix}blocks.{LAYER}.", width, bias=True),
+                *linear(f"{prefix}blocks.{LAYER}.mlp.fc1", inner, width, bias=True),
+                *linear(f"{prefix}blocks.{LAYER}.mlp.fc2", width, inner, bias=True),
+            ),
         ),
         *norm(f"{prefix}merger.ln_q", width, bias=True),
         *_two_layers(f"{prefix}merger.mlp.", ("0", "2"), shape.merged * width, out),
@@ -55,13 +54,12 @@ def qwen2_5_vit(config: Config, prefix: str) -> Parameters:
     out = config.integer("projected width", "out_hidden_size", default=3584)
     return (
         *shape.convolution(f"{prefix}patch_embed.proj"),
-        *(
-            parameter
-            for index in range(shape.layers)
-            for parameter in (
-                *block(f"{prefix}blocks.{index}.", width, bias=False),
-                *_gated(f"{prefix}blocks.{index}.mlp.", width, inner),
-            )
+        *repeated(
+            shape.layers,
+            (
+                *block(f"{prefix}blocks.{LAYER}.", width, bias=False),
+                *_gated(f"{prefix}blocks.{LAYER}.mlp.", width, inner),
+            ),
         ),
         *norm(f"{prefix}merger.ln_q", width),
         *_two_layers(f"{prefix}merger.mlp.", ("0", "2"), shape.merged * width, out),
@@ -82,24 +80,22 @@ def qwen3_vit(config: Config, prefix: str) -> Parameters:
     return (
         *shape.convolution(f"{prefix}patch_embed.proj", bias=True),
         *embedding(f"{prefix}pos_embed", positions, width),
-        *(
-            parameter
-            for index in range(shape.layers)
-            for parameter in (
-                *block(f"{prefix}blocks.{index}.", width, bias=True),
-                *linear(f"{prefix}blocks.{index}.mlp.linear_fc1", inner, width, bias=True),
-                *linear(f"{prefix}blocks.{index}.mlp.linear_fc2", width, inner, bias=True),
-            )
+        *repeated(
+            shape.layers,
+            (
+                *block(f"{prefix}blocks.{LAYER}.", width, bias=True),
+                *linear(f"{prefix}blocks.{LAYER}.mlp.linear_fc1", inner, width, bias=True),
+                *linear(f"{prefix}blocks.{LAYER}.mlp.linear_fc2", width, inner, bias=True),
+            ),
         ),
         *norm(f"{prefix}merger.norm", width, bias=True),
         *_two_layers(f"{prefix}merger.", layers, merged, out),
-        *(
-            parameter
-            for index in range(3 if deep is None else len(deep))
-            for parameter in (
-                *norm(f"{prefix}deepstack_merger_list.{index}.norm", merged, bias=True),
-                *_two_layers(f"{prefix}deepstack_merger_list.{index}.", layers, merged, out),
-            )
+        *repeated(
+            3 if deep is None else len(deep),
+            (
+                *norm(f"{prefix}deepstack_merger_list.{LAYER}.norm", merged, bias=True),
+                *_two_layers(f"{prefix}deepstack_merger_list.{LAYER}.", layers, merged, out),
+            ),
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weighbridge.model.config import LAYERS, Config
 from weighbridge.model.facts import Parameter
-from weighbridge.model.families.parts import Parameters, linear, norm
+from weighbridge.model.families.parts import LAYER, Parameters, linear, norm, repeated
 
 PROJECTIONS = ("k_proj", "v_proj", "q_proj", "out_proj")
 
@@ -25,11 +25,7 @@ def siglip(config: Config, prefix: str) -> Parameters:
             ((image // patch) ** 2, width),
             "embedding",
         ),
-        *(
-            parameter
-            for layer in range(layers)
-            for parameter in _layer(f"{prefix}encoder.layers.{layer}.", width, inner)
-        ),
+        *repeated(layers, _layer(f"{prefix}encoder.layers.{LAYER}.", width, inner)),
         *norm(f"{prefix}post_layernorm", width, bias=True),
         *(_pooling_head(f"{prefix}head.", width, inner) if pooled else ()),
     )

@@ -15,6 +15,7 @@ from weighbridge.model.families.nested import (
     with_towers,
 )
 from weighbridge.model.families.parts import (
+    LAYER,
     Parameters,
     Shape,
     attention,
@@ -23,6 +24,7 @@ from weighbridge.model.families.parts import (
     intermediate_size,
     linear,
     norm,
+    repeated,
 )
 from weighbridge.model.feed_forward import MixtureOfExperts
 
@@ -103,11 +105,7 @@ def _tower(config: Config, text_hidden: int) -> Parameters:
         Parameter(f"{prefix}patch_embedding.weight", (width, 3, patch, patch), "other"),
         Parameter(f"{prefix}patch_embedding.bias", (width,), "bias"),
         *embedding(f"{prefix}position_embedding", side**2 + 1, width),
-        *(
-            parameter
-            for index in range(layers)
-            for parameter in _layer(f"vision_model.transformer.layers.{index}.", width, inner)
-        ),
+        *repeated(layers, _layer(f"vision_model.transformer.layers.{LAYER}.", width, inner)),
         Parameter("vit_downsampler.weight", (out, width, 2, 2), "other"),
         Parameter("vit_downsampler.bias", (out,), "bias"),
         Parameter("vit_downsampler2.weight", (2 * out, out, 3, 3), "other"),

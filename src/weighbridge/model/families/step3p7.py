@@ -15,6 +15,7 @@ from weighbridge.model.families.nested import (
     within,
 )
 from weighbridge.model.families.parts import (
+    LAYER,
     Parameters,
     Shape,
     embedding,
@@ -23,6 +24,7 @@ from weighbridge.model.families.parts import (
     intermediate_size,
     linear,
     norm,
+    repeated,
 )
 from weighbridge.model.families.routed import by_mlp_types, expert_numbers, routed
 from weighbridge.model.families.windows import all_sliding, by_layer_types, window_size
@@ -96,14 +98,13 @@ def _tower(config: Config, text_hidden: int, *, bias: bool) -> Parameters:
         Parameter(f"{prefix}embeddings.patch_embedding.weight", (width, 3, patch, patch), "other"),
         *embedding(f"{prefix}embeddings.position_embedding", side**2, width),
         *norm(f"{prefix}pre_layernorm", width, bias=True),
-        *(
-            parameter
-            for index in range(layers)
-            for parameter in (
-                Parameter(f"{prefix}layers.{index}.lambda_1", (width,), "other"),
-                Parameter(f"{prefix}layers.{index}.lambda_2", (width,), "other"),
-                *clip_layer(f"{prefix}layers.{index}.", width, round(width * ratio), names),
-            )
+        *repeated(
+            layers,
+            (
+                Parameter(f"{prefix}layers.{LAYER}.lambda_1", (width,), "other"),
+                Parameter(f"{prefix}layers.{LAYER}.lambda_2", (width,), "other"),
+                *clip_layer(f"{prefix}layers.{LAYER}.", width, round(width * ratio), names),
+            ),
         ),
         *_halved(f"{prefix}downsampler1", width),
         *_halved(f"{prefix}downsampler2", 2 * width),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from weighbridge.model.config import COUNT, LAYERS, VOCABULARY, Config
 from weighbridge.model.facts import Layer, Model, Parameter, Tower
 from weighbridge.model.families.decoder import architecture_of
-from weighbridge.model.families.parts import Parameters, embedding, head, linear, norm, plain_mlp
+from weighbridge.model.families.parts import (
+    LAYER,
+    Parameters,
+    embedding,
+    head,
+    linear,
+    norm,
+    plain_mlp,
+    repeated,
+)
 from weighbridge.model.feed_forward import Dense
 from weighbridge.model.mixers.encoder_decoder import EncoderDecoderAttention
 
@@ -65,15 +74,15 @@ def _position_biases(stack: str, buckets: int, heads: int) -> Parameter:
 
 
 def _encoder(config: Config, layers: int, hidden: int, inner: int) -> Parameters:
-    return tuple(
-        parameter
-        for index in range(layers)
-        for parameter in (
-            *_attention(f"encoder.block.{index}.layer.0.SelfAttention", hidden, inner),
-            *norm(f"encoder.block.{index}.layer.0.layer_norm", hidden),
-            *_feed_forward(config, f"encoder.block.{index}.layer.1.", hidden).parameters,
-            *norm(f"encoder.block.{index}.layer.1.layer_norm", hidden),
-        )
+    block = f"encoder.block.{LAYER}.layer."
+    return repeated(
+        layers,
+        (
+            *_attention(f"{block}0.SelfAttention", hidden, inner),
+            *norm(f"{block}0.layer_norm", hidden),
+            *_feed_forward(config, f"{block}1.", hidden).parameters,
+            *norm(f"{block}1.layer_norm", hidden),
+        ),
     )
 
 

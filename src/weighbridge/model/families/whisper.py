@@ -5,7 +5,15 @@ from __future__ import annotations
 from weighbridge.model.config import COUNT, LAYERS, POSITIONS, VOCABULARY, Config
 from weighbridge.model.facts import Layer, Model, Parameter, Tower
 from weighbridge.model.families.decoder import architecture_of
-from weighbridge.model.families.parts import Parameters, embedding, linear, norm, plain_mlp
+from weighbridge.model.families.parts import (
+    LAYER,
+    Parameters,
+    embedding,
+    linear,
+    norm,
+    plain_mlp,
+    repeated,
+)
 from weighbridge.model.mixers.encoder_decoder import EncoderDecoderAttention
 
 KERNEL = 3
@@ -72,11 +80,7 @@ def _encoder(config: Config, hidden: int, positions: int) -> Parameters:
         Parameter(f"{name}conv2.weight", (hidden, hidden, KERNEL), "other"),
         Parameter(f"{name}conv2.bias", (hidden,), "bias"),
         *embedding(f"{name}embed_positions", positions, hidden),
-        *(
-            parameter
-            for index in range(layers)
-            for parameter in _encoder_layer(f"{name}layers.{index}.", hidden, width)
-        ),
+        *repeated(layers, _encoder_layer(f"{name}layers.{LAYER}.", hidden, width)),
         *norm(f"{name}layer_norm", hidden, bias=True),
     )
 

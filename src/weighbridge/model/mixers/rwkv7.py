@@ -10,16 +10,21 @@ from weighbridge.records import record
 
 @record
 class TimeMixing(Recurrent):
-    """``heads`` states of ``head_dim`` × ``head_dim``, and two earlier tokens of ``width``."""
+    """``heads`` states of ``head_dim`` × ``head_dim``, and ``shifts`` earlier tokens of ``width``.
+
+    RWKV-6 (arXiv:2404.05892) keeps the same; its ``generation`` is 6.
+    """
 
     parameters: tuple[Parameter, ...]
     heads: int
     head_dim: int
+    generation: int = 7
+    shifts: int = 2
 
     @property
     def kind(self) -> str:
-        """``RWKV-7`` with its state."""
-        return f"RWKV-7 ({self.heads} heads of {self.head_dim} × {self.head_dim})"
+        """``RWKV`` with its generation and state."""
+        return f"RWKV-{self.generation} ({self.heads} heads of {self.head_dim} × {self.head_dim})"
 
     @property
     def width(self) -> int:
@@ -28,8 +33,8 @@ class TimeMixing(Recurrent):
 
     @property
     def convolution(self) -> Convolution:
-        """Mixing in the token before, in both halves of the layer, reaches over two inputs."""
-        return Convolution(2 * self.width, 2)
+        """Mixing in the token before, in one or both halves of a layer, reaches over two inputs."""
+        return Convolution(self.shifts * self.width, 2)
 
     @property
     def recurrent_elements(self) -> int:

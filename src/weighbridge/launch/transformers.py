@@ -1,0 +1,94 @@
+"""Hugging Face Transformers: a Python script, which is written and not read."""
+
+from __future__ import annotations
+
+import json
+
+from weighbridge.launch.vllm import model_word
+from weighbridge.launch.writing import comment, request_words, safe, settled_of
+from weighbridge.planner import Plan
+
+ENGINE = "transformers"
+DTYPES = {"auto": '"auto"', "bf16": "torch.bfloat16", "fp16": "torch.float16",
+          "fp32": "torch.float32"}  # fmt: skip
+# A format of the weights → what quantizes to it on loading (transformers quantizers/).
+QUANTIZERS = {
+    "nf4": ("BitsAndBytesConfig", 'load_in_4bit=True, bnb_4bit_quant_type="nf4"'),
+    "nf4-dq": (
+        "BitsAndBytesConfig",
+        'load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True',
+    ),
+    "fp4": ("BitsAndBytesConfig", 'load_in_4bit=True, bnb_4bit_quant_type="fp4"'),
+    "fp4-dq": (
+        "BitsAndBytesConfig",
+        'load_in_4bit=True, bnb_4bit_quant_type="fp4", bnb_4bit_use_double_quant=True',
+    ),
+    "int8": ("BitsAndBytesConfig", "load_in_8bit=True"),
+    "quanto-int8": ("QuantoConfig", 'weights="int8"'),
+    "quanto-int4": ("QuantoConfig", 'weights="int4"'),
+    "hqq-int4": ("HqqConfig", "nbits=4, group_size=64"),
+    "hqq-int8": ("HqqConfig", "nbits=8, group_size=64"),
+    "hqq-int3": ("HqqConfig", "nbits=3, group_size=64"),
+    "hqq-int2": ("HqqConfig", "nbits=2, group_size=64"),
+    "fp8-block": ("FineGrainedFP8Config", ""),
+}
+_SCRIPT = """\
+import torch
+from transformers import {imports}
+
+name = {name}
+model = AutoModelForCausalLM.from_pretrained(
+    name,
+    dtype={dtype},
+    device_map={device_map},{attention}{quantization}
+)
+
+# The workload of the plan, with random tokens.
+torch.cuda.reset_peak_memory_stats()
+ids = torch.randint(5, model.config.get_text_config().vocab_size, ({sequences}, {prompt}))
+ids = ids.to(model.device)
+with torch.inference_mode():
+    model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        min_new_tokens={output},
+        max_new_tokens={output},{cache}
+    )
+for device in range(torch.cuda.device_count()):
+    peak = torch.cuda.max_memory_allocated(device) / 2**30
+    held = torch.cuda.max_memory_reserved(device) / 2**30
+    print(f"device {{device}}: {{peak:.2f}} GiB allocated at most, {{held:.2f}} GiB reserved")
+"""
+
+
+def write(plan: Plan) -> str:
+    """A script that loads the model and runs the plan's workload, with the plan's numbers."""
+    request = settled_of(plan)
+    deployment = request.deployment
+    weights = deployment.weights
+    quantizer = QUANTIZERS.get(weights)
+    imports = ["AutoModelForCausalLM", *([quantizer[0]] if quantizer else [])]
+    attention = deployment.attn_implementation
+    cache = deployment.cache_implementation
+    name = safe([model_word(request.model)])[0]
+    lines = comment(plan, ["weigh", *safe([request.model]), *request_words(request)])
+    if weights not in DTYPES and quantizer is None:
+        lines.append(
+            f"# weights in {weights}: give the repository of a checkpoint that is stored so"
+        )
+    script = _SCRIPT.format(
+        imports=", ".join(sorted(imports)),
+        name=json.dumps(name),
+        dtype=DTYPES.get(weights, '"auto"'),
+        device_map='"auto"' if len(plan.devices) > 1 else '{"": 0}',
+        attention=f"\n    attn_implementation={json.dumps(attention)}," * (attention != "auto"),
+        quantization=(
+            f"\n    quantization_config={quantizer[0]}({quantizer[1]})," if quantizer else ""
+        ),
+        sequences=request.workload.concurrency,
+        prompt=plan.tokens.prompt,
+        output=plan.tokens.output,
+        cache=f"\n        cache_implementation={json.dumps(cache)}," * (cache != "dynamic"),
+    )
+    return "\n".join([*lines, script])

@@ -1,0 +1,1 @@
+"""What was measured: logs of engines, and the store of observations."""

@@ -1,0 +1,115 @@
+"""Pictures of speed, drawn by matplotlib (extra ``plot``): SVG or PNG by the file's ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from weighbridge.errors import RequestError
+from weighbridge.speed.ask import Answer
+from weighbridge.speed.serve import pace_of
+
+ENDINGS = (".svg", ".png")
+
+
+def _figure(columns: int) -> tuple[Any, Any]:
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise RequestError(
+            "pictures are drawn by matplotlib, which is not installed; "
+            "install it with: pip install 'weighbridge[plot]'"
+        ) from None
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "weighbridge"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, columns, figsize=(5.5 * columns, 4.5), squeeze=False)
+    return figure, axes[0]
+
+
+def check_path(text: str) -> Path:
+    """The file to write; raises RequestError where its ending names no picture."""
+    path = Path(text)
+    if path.suffix.lower() not in ENDINGS:
+        raise RequestError(f"--plot {text!r} ends in neither .svg nor .png")
+    if not path.parent.is_dir():
+        raise RequestError(f"--plot {text!r}: there is no folder {str(path.parent)!r}")
+    return path
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.tight_layout()
+    kind = path.suffix.lower()[1:]
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    figure.savefig(path, format=kind, metadata=metadata, dpi=120)
+    from matplotlib import pyplot
+
+    pyplot.close(figure)
+
+
+def plot_speed(found: Answer, path: Path) -> None:
+    """The roofline with prefill and decode, and time per token by batch and by context."""
+    figure, (roof, batch, context) = _figure(3)
+    _roofline(roof, found)
+    counts = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    _curve(batch, "sequences at once", counts, [_token(found, sequences=n) for n in counts])
+    lengths = [512 * 2**n for n in range(9)]
+    _curve(context, "tokens of the prompt", lengths, [_token(found, input=n) for n in lengths])
+    figure.suptitle(
+        f"{found.subject.model.id} on {found.subject.card.name}, {found.subject.engine}"
+    )
+    _save(figure, path)
+
+
+def _token(found: Answer, **load: int) -> float:
+    setting = found.setting
+    pace = pace_of(setting._replace(load=setting.load._replace(**load)))
+    return float(pace.decode.seconds) * 1e3
+
+
+def _curve(axes: Any, what: str, at: list[int], milliseconds: list[float]) -> None:
+    axes.plot(at, milliseconds, marker="o", markersize=3)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xlabel(what)
+    axes.set_ylabel("ms per token")
+    axes.grid(visible=True, which="both", alpha=0.3)
+
+
+def _roofline(axes: Any, found: Answer) -> None:
+    bandwidth = found.setting.cost.rates.bandwidth
+    top = found.ridge * bandwidth
+    at = [10 ** (n / 10) for n in range(-5, 45)]
+    axes.plot(at, [min(x * bandwidth, top) / 1e12 for x in at], color="black", linewidth=1)
+    axes.axvline(found.ridge, linestyle=":", color="grey")
+    points = (
+        ("decode", found.intensity, found.pace.step.operations / found.pace.decode.seconds),
+        ("prefill", found.prompt_intensity,
+         found.pace.prompt.operations / found.pace.prefill.seconds),
+    )  # fmt: skip
+    for name, intensity, rate in points:
+        axes.plot([intensity], [float(rate) / 1e12], marker="o", linestyle="", label=name)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("operations per byte")
+    axes.set_ylabel("10¹² operations/s per device")
+    axes.set_title(f"roofline; ridge at {found.ridge:,.0f} operations per byte", fontsize=9)
+    axes.legend()
+    axes.grid(visible=True, which="both", alpha=0.3)
+
+
+def plot_history(history: Any, path: Path) -> None:
+    """Bandwidth, arithmetic and model size by year."""
+    figure, axes = _figure(3)
+    titles = ("memory bandwidth, GB/s", "16-bit arithmetic, 10¹² operations/s", "parameters, 10⁹")
+    for each, series, title in zip(axes, history, titles, strict=True):
+        each.plot([p.year for p in series.points], [p.value for p in series.points],
+                  marker=".", linestyle="", alpha=0.6)  # fmt: skip
+        each.plot([p.year for p in series.best], [p.value for p in series.best],
+                  label=f"largest by year, × {series.growth:.2f} a year")  # fmt: skip
+        each.set_yscale("log")
+        each.set_title(title, fontsize=9)
+        each.legend(fontsize=8)
+        each.grid(visible=True, which="both", alpha=0.3)
+    _save(figure, path)

@@ -1,0 +1,202 @@
+"""Activations of one rank: what layers keep under each kind of checkpointing, and what one layer
+needs while its backward runs. Figures are bytes for one micro-batch."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from weighbridge.model.facts import Layer
+from weighbridge.records import replace
+from weighbridge.training.layers import LayerTape, layer_tape
+from weighbridge.training.ranks import Stage, elements_of
+from weighbridge.training.setup import Setup
+from weighbridge.training.style import norm
+from weighbridge.training.tape import Op, moments, saved
+
+CORE = frozenset({"probabilities", "probabilities:cast", "probabilities:dropped", "lse"})
+EVERY_SECOND = 2
+
+
+class Kept(NamedTuple):
+    """``layers`` is what all layers of the stage keep until their backward, with bounds; ``host``
+    what of it stands in host memory; ``again`` what is computed again for one backward of a
+    segment; ``sent`` the layer's own input."""
+
+    layers: Any
+    low: Any
+    high: Any
+    host: Any
+    again: Any
+    assumed: bool
+    formula: str
+
+
+class Walk(NamedTuple):
+    """A layer's backward at its worst: activations with their gradients beside what the layer
+    keeps, and the trained elements whose gradient is there by then."""
+
+    saved: Any
+    peak: Any
+    elements: int
+
+
+def tapes(setup: Setup, stage: Stage) -> list[tuple[Layer, int, LayerTape]]:
+    """Each distinct layer of the stage with its count and its tape."""
+    return [
+        (layer, count, layer_tape(layer, setup.model.hidden, setup.style))
+        for layer, count in stage.groups()
+    ]
+
+
+def stream(setup: Setup) -> Any:
+    """Bytes of the stream between layers for one micro-batch."""
+    return setup.tokens * setup.style.wide(setup.model.hidden) * setup.style.residual
+
+
+def kept_by_layers(setup: Setup, stage: Stage) -> Kept:
+    """What the stage's layers keep, by the kind of checkpointing."""
+    made = tapes(setup, stage)
+    tokens, kind = setup.tokens, setup.checkpointing
+    whole = _sum(made, lambda tape: saved(tape.ops), tokens) - _unsaved(setup, stage)
+    low = _sum(made, lambda tape: saved(tape.ops) * tape.low, tokens)
+    high = _sum(made, lambda tape: saved(tape.ops) * tape.high, tokens)
+    assumed = any(tape.assumed for _, _, tape in made)
+    low, high = (int(low), int(high)) if assumed else (whole, whole + _inputs(setup, stage, whole))
+    largest = max((saved(tape.ops) for _, _, tape in made), default=0) * tokens
+    count, inputs = len(stage.layers), stream(setup)
+    if kind == "none":
+        return Kept(whole, low, high, 0, 0, assumed, "tokens × Σ layers (bytes saved per token)")
+    if kind == "selective":
+        return _selective(setup, made, count)
+    if kind == "offloaded":
+        held = min(count, 2) * inputs
+        return Kept(
+            held,
+            inputs,
+            held + inputs,
+            count * inputs,
+            largest,
+            False,
+            "2 layers' inputs of tokens × hidden × bytes; the rest in host memory",
+        )
+    segments = -(-count // setup.every)
+    size = segments * inputs
+    words = "layers" if setup.every == 1 else f"⌈layers / {setup.every}⌉"
+    return Kept(size, size, size, 0, largest * min(setup.every, count), False,
+                f"{words} × tokens × hidden × bytes")  # fmt: skip
+
+
+def _selective(setup: Setup, made: list[tuple[Layer, int, LayerTape]], count: int) -> Kept:
+    """Megatron recomputes the core of attention; torchtitan keeps attention's output and every
+    second product (distributed/activation_checkpoint.py), and computes the rest again."""
+    tokens = setup.tokens
+    if setup.style.kernels == "megatron":
+        size = _sum(made, lambda tape: saved(tape.ops, CORE), tokens)
+        again = max((saved(tape.ops) for _, _, tape in made), default=0) * tokens - size // count
+        return Kept(
+            size,
+            size,
+            size,
+            0,
+            max(again, 0),
+            any(t.assumed for _, _, t in made),
+            "tokens × Σ layers (bytes saved per token, attention's core left out)",
+        )
+    size = _sum(made, lambda tape: products(tape.ops), tokens) + count * stream(setup)
+    largest = max((saved(tape.ops) for _, _, tape in made), default=0) * tokens
+    return Kept(
+        size,
+        size * 7 // 10,
+        size * 3 // 2,
+        0,
+        largest,
+        True,
+        "layers × tokens × (input + attention's output + half of the products)",
+    )
+
+
+def products(ops: tuple[Op, ...]) -> Any:
+    """Half of the outputs of products with weights, and attention's output, bytes per token."""
+    total: Any = 0
+    for op in ops:
+        weighted = op.trains or any(key.endswith(":low") for key, _ in op.saves)
+        if op.makes == "attended":
+            total = total + op.forward
+        elif weighted and not any(key.endswith((":rms", ":stats")) for key, _ in op.saves):
+            total = total + op.forward // EVERY_SECOND
+    return total
+
+
+def _inputs(setup: Setup, stage: Stage, whole: Any) -> Any:
+    """Inputs of products with a quantized base, which bitsandbytes kept for every one of them up to
+    0.43 (autograd/_functions.py, MatMul4Bit: ``ctx.tensors = (A, B)``): an upper bound."""
+    if setup.storage is None:
+        return 0
+    trained = setup._replace(style=replace(setup.style, trains=True))
+    return _sum(tapes(trained, stage), lambda tape: saved(tape.ops), setup.tokens) - whole
+
+
+def _unsaved(setup: Setup, stage: Stage) -> Any:
+    """The first norm keeps nothing where nothing before it is trained."""
+    if setup.trains_base or not stage.first or setup.checkpointing != "none":
+        return 0
+    groups = stage.groups()
+    if not groups or not setup.tokens:
+        return 0
+    ops = layer_tape(groups[0][0], setup.model.hidden, setup.style).ops
+    if not ops or ops[0].reads != ("stream1",):
+        return 0
+    return saved(ops[:1]) * setup.tokens
+
+
+def _sum(made: list[tuple[Layer, int, LayerTape]], size: Any, tokens: Any) -> Any:
+    total: Any = 0
+    for _, count, tape in made:
+        total = total + count * size(tape) * tokens
+    return total
+
+
+def walk(setup: Setup, layer: Layer) -> Walk:
+    """The worst moment of the layer's backward, by bytes of activations and gradients together."""
+    ops = layer_tape(layer, setup.model.hidden, setup.style).ops
+    gradient, tokens = setup.gradient_element, setup.tokens
+    found = moments(ops)
+    worst = max(found, key=lambda m: int(m.per_token * tokens + m.elements * gradient),
+                default=None)  # fmt: skip
+    if worst is None:
+        return Walk(0, 0, 0)
+    return Walk(saved(ops) * tokens, worst.per_token * tokens, worst.elements)
+
+
+def before_loss(setup: Setup) -> Any:
+    """What the final norm and the head's input keep."""
+    style, hidden = setup.style, setup.model.hidden
+    weights = [p for p in setup.model.outer if p.role == "norm" and p.name.endswith(".weight")]
+    biased = any(p.role == "norm" and p.name.endswith(".bias") for p in setup.model.outer)
+    op = norm(weights[-1] if weights else None, "stream", "x", style, width=style.wide(hidden),
+              bias=biased)  # fmt: skip
+    size = saved([op]) + (hidden * style.compute if setup.trains_base else 0)
+    return size * setup.tokens
+
+
+def cast_weights(setup: Setup, stage: Stage) -> int:
+    """Copies of matrices in the type of the products that autocast keeps to the end of the forward
+    pass, and autograd until their layer's backward (aten autocast_mode.cpp, cached_cast)."""
+    if not setup.regime.casts:
+        return 0
+    matrices = sum(
+        elements_of(each, setup.ranks) * count
+        for each, count in stage.parameters(setup.model)
+        if len(each.shape) >= 2 and each.role in {"linear", "expert", "head"}
+    )
+    return matrices * setup.regime.compute
+
+
+def rotary(setup: Setup) -> Any:
+    """Cosines and sines of the positions of one sequence."""
+    return 2 * setup.style.tokens * setup.model.rotary_width * setup.regime.compute
+
+
+def batch(setup: Setup) -> Any:
+    """Token ids and labels as 64-bit integers, and the mask of a padded batch."""
+    return setup.tokens * (24 if setup.training.batching == "padded" else 16)

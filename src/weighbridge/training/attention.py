@@ -1,0 +1,154 @@
+"""Softmax attention on the tape: grouped heads, one latent for all heads, and anything else.
+
+What is kept was read from Transformers 5.23 (``sdpa_attention.py``, ``modeling_llama.py``,
+``modeling_deepseek_v3.py``) and PyTorch's derivatives of scaled_dot_product_attention: queries,
+keys, values, the output, and one log-sum-exp in fp32 per head.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weighbridge.model.facts import Layer, Parameter
+from weighbridge.training.style import FP32, Style, linear, norm
+from weighbridge.training.tape import Op
+
+CLOSING = ("o_proj", "out_proj", "dense", "c_proj", "wo", "proj", "o", "output.dense")
+FUSED = ("query_key_value", "qkv_proj", "Wqkv", "c_attn", "in_proj", "qkv", "att_proj", "wqkv")
+
+
+def _module(parameter: Parameter) -> str:
+    return parameter.name.removesuffix(".weight").rsplit(".", 1)[-1]
+
+
+def linears(layer: Layer) -> list[Parameter]:
+    """The matrices of a layer's mixer."""
+    return [p for p in layer.mixer.parameters if p.role == "linear" and len(p.shape) == 2]
+
+
+def closing(weights: list[Parameter]) -> Parameter | None:
+    """The projection back to the stream."""
+    for weight in reversed(weights):
+        if _module(weight) in CLOSING:
+            return weight
+    return weights[-1] if weights else None
+
+
+def head_norms(layer: Layer) -> list[Parameter]:
+    """Norms of queries and keys."""
+    return [p for p in layer.mixer.parameters
+            if p.role == "norm" and p.name.endswith(".weight")]  # fmt: skip
+
+
+def grouped(layer: Layer, hidden: int, style: Style) -> list[Op]:
+    """Queries, keys and values of heads, attention, and the way back."""
+    mixer: Any = layer.mixer
+    heads = style.cut(mixer.heads)
+    kv_heads = min(style.cut(getattr(mixer, "kv_heads", mixer.heads)), heads)
+    k_dim = getattr(mixer, "k_dim", None) or mixer.head_dim
+    v_dim = getattr(mixer, "v_dim", None) or mixer.head_dim
+    queries, keys, values = heads * k_dim, kv_heads * k_dim, kv_heads * v_dim
+    weights = linears(layer)
+    last = closing(weights)
+    ops: list[Op] = []
+    whole = None
+    for weight in weights:
+        if weight is last:
+            continue
+        name = _module(weight)
+        if name in FUSED:
+            whole = queries + keys + values
+        out = min(style.cut(weight.shape[0]), whole or 2**62)
+        ops.append(linear(weight, "x1", name, style, into=hidden, out=out))
+    norms = head_norms(layer)
+    for weight, (name, width, count) in zip(
+        norms[:2], (("q", queries, heads), ("k", keys, kv_heads)), strict=False
+    ):
+        per_head = count if weight.shape[0] < width or count == 1 else 1
+        ops.append(norm(weight, f"{name}_in", f"{name}_unit", style, width=width,
+                        groups=per_head, stream=False))  # fmt: skip
+    views = whole is not None and style.quirk.views
+    ops.append(_attend(queries, keys, values, heads, heads * v_dim, style, whole, views=views))
+    if last is not None:
+        ops.append(linear(last, "attended", "mixed", style, into=heads * v_dim, out=hidden))
+    return ops
+
+
+def _attend(
+    queries: Any, keys: Any, values: Any, heads: int, out: Any, style: Style,
+    whole: Any = None, *, views: bool = False,
+) -> Op:  # fmt: skip
+    """The attention itself; ``whole`` is the width of a fused projection whose views are kept."""
+    c = style.compute
+    repeated = style.attention == "eager" or (style.masked and style.attention == "sdpa")
+    expanded = repeated and keys < queries
+    kept_keys, kept_values = (queries, out) if expanded else (keys, values)
+    saves: list[tuple[str, Any]] = []
+    if views:
+        saves.append(("qkv", whole * c))
+    else:
+        saves += [("q", queries * c), ("k", kept_keys * c)]
+        saves.append(("v", (whole if whole is not None and not expanded else kept_values) * c))
+    if style.attention == "eager":
+        scores = heads * style.seen
+        saves += _probabilities(scores, style)
+        scratch = scores * (FP32 + c)
+    else:
+        kernel = "kernel:attended" if style.quirk.attended_twice else "attended"
+        saves += [(kernel, out * c), ("lse", heads * FP32)]
+        scratch = 0
+        if style.masked and style.attention == "sdpa":
+            saves.append(("mask", style.seen * c))
+    grads = ((queries + kept_keys + kept_values) * c,)
+    return Op(("qkv_in",), "attended", tuple(saves), grads, out * c, scratch)
+
+
+def _probabilities(scores: Any, style: Style) -> list[tuple[str, Any]]:
+    """Scores that eager attention writes out: Transformers keeps an fp32 softmax, its copy in the
+    compute type, and dropout's output and mask; Megatron-LM's fused softmax works in 16 bit (5
+    bytes with dropout, arXiv:2205.05198)."""
+    c = style.compute
+    if style.kernels == "megatron":
+        return [("probabilities", scores * 5)]
+    saves = [("probabilities", scores * FP32)]
+    if c != FP32:
+        saves.append(("probabilities:cast", scores * c))
+    if style.quirk.masks:
+        saves.append(("probabilities:dropped", scores * (c + 1)))
+    return saves
+
+
+def latent(layer: Layer, hidden: int, style: Style) -> list[Op]:
+    """Multi-head latent attention, its latents expanded into heads (DeepSeek-V2, section 2.1)."""
+    mixer: Any = layer.mixer
+    heads, c = style.cut(mixer.heads), style.compute
+    weights = linears(layer)
+    last = closing(weights)
+    ops: list[Op] = []
+    normed = {p.name.rsplit(".", 2)[-2]: p for p in head_norms(layer)}
+    for weight in weights:
+        if weight is last:
+            continue
+        name = _module(weight)
+        second = name in {"q_b_proj", "kv_b_proj"}
+        into = weight.shape[1] if second else hidden
+        out = style.cut(weight.shape[0]) if second or name == "q_proj" else weight.shape[0]
+        reads = {"q_b_proj": "q_latent", "kv_b_proj": "kv_latent"}.get(name, "x1")
+        if second:
+            key = "q_a_layernorm" if name.startswith("q") else "kv_a_layernorm"
+            scale = normed.get(key)
+            ops.append(norm(scale, f"{reads}_in", reads, style, width=into, stream=False))
+        ops.append(linear(weight, reads, name, style, into=into, out=out))
+    wide = heads * (mixer.nope + mixer.rope)
+    joined = heads * (mixer.nope + mixer.v_dim)
+    saves: list[tuple[str, Any]] = [("q", wide * c), ("k", wide * c), ("kv_b_proj:v", joined * c)]
+    out = heads * mixer.v_dim
+    if style.attention == "eager":
+        scores = heads * style.seen
+        saves += _probabilities(scores, style)
+    else:
+        saves += [("attended", out * c), ("lse", heads * FP32)]
+    ops.append(Op(("qkv_in",), "attended", tuple(saves), ((2 * wide + joined) * c,), out * c))
+    if last is not None:
+        ops.append(linear(last, "attended", "mixed", style, into=out, out=hidden))
+    return ops

@@ -1,0 +1,110 @@
+"""Feed-forward networks on the tape: plain, gated, and mixtures with grouped products.
+
+Eager modules of Transformers keep the gate, its activation, the other half and their product (8f
+bytes per token in 16 bit); Liger's and Megatron's fused kernels keep the two halves and compute the
+activation again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from weighbridge.model.facts import Parameter
+from weighbridge.model.feed_forward import Dense, MixtureOfExperts
+from weighbridge.training.style import FP32, Style, linear
+from weighbridge.training.tape import Op
+
+INDEX = 8
+
+
+def dense(feed: Dense, reads: str, hidden: int, style: Style, prefix: str = "") -> list[Op]:
+    """One network that every token passes."""
+    weights = [p for p in feed.parameters if p.role == "linear" and len(p.shape) == 2]
+    return network(weights, reads, hidden, feed.intermediate, feed.gated, style, prefix)
+
+
+def network(
+    weights: Sequence[Parameter],
+    reads: str,
+    hidden: int,
+    width: int,
+    gated: bool,
+    style: Style,
+    prefix: str = "",
+) -> list[Op]:
+    """Products in, the activation, and the product back."""
+    if not weights:
+        return []
+    inner = style.cut(width)
+    ops = [
+        linear(w, reads, f"{prefix}in{i}", style, into=hidden, out=style.cut(w.shape[0]))
+        for i, w in enumerate(weights[:-1])
+    ]
+    ops += activation(inner, gated, style, prefix)
+    ops.append(linear(weights[-1], f"{prefix}product", f"{prefix}fed", style, into=inner,
+                      out=hidden))  # fmt: skip
+    return ops
+
+
+def activation(inner: Any, gated: bool, style: Style, prefix: str, rows: Any = 1) -> list[Op]:
+    """Between the products: silu(gate) · up, or one function of the input."""
+    c, makes = style.compute * rows, f"{prefix}product"
+    if not gated:
+        count = style.quirk.plain_saves
+        saves: tuple[tuple[str, Any], ...] = ((f"{prefix}in0:out", count * inner * c),)
+        if not count:
+            saves = ((makes, inner * c),)
+        return [Op((f"{prefix}in0",), makes, saves, (inner * c,), inner * c)]
+    halves = ((f"{prefix}gate", inner * c), (f"{prefix}up", inner * c))
+    if style.kernels != "torch":
+        return [Op((f"{prefix}in0",), makes, halves, (2 * inner * c,), inner * c)]
+    gate, up = halves
+    active = (f"{prefix}active", inner * c)
+    return [
+        Op((f"{prefix}in0",), f"{prefix}active", (gate,), (inner * c,), inner * c),
+        Op((f"{prefix}active", f"{prefix}in1"), makes, (active, up), (inner * c, inner * c),
+           inner * c),
+    ]  # fmt: skip
+
+
+def _sent_share(width: Any, style: Style) -> Any:
+    """What one rank handles of a width for every visited expert: where tensor parallel ranks hold
+    parts of the sequence and whole experts, they share the tokens that are sent."""
+    return width * style.expert_tensor // style.tensor if style.sequence else width
+
+
+def mixture(feed: MixtureOfExperts, reads: str, hidden: int, style: Style) -> list[Op]:
+    """Routing, the visited experts as grouped products, and the shared expert.
+
+    Transformers 5 sorts the tokens by expert, copies them, and multiplies groups
+    (integrations/moe.py, grouped_mm_experts_forward): top_k rows per token.
+    """
+    c, k = style.compute, feed.top_k
+    router = [p for p in feed.parameters if p.role == "router" and len(p.shape) == 2]
+    experts = [p for p in feed.parameters if p.role == "expert"]
+    shared = [p for p in feed.parameters if p.role == "linear" and len(p.shape) == 2]
+    inner = _sent_share(-(-feed.intermediate // style.expert_tensor), style)
+    row = _sent_share(hidden, style) * k * c
+    ops = [linear(each, reads, f"router{i}", style, into=hidden, out=feed.experts)
+           for i, each in enumerate(router[:1])]  # fmt: skip
+    if style.quirk.fp32_router:
+        ops.append(Op((reads,), f"{reads}:wide", ((f"{reads}:wide", hidden * FP32),), (0,), 0))
+    scores = (("scores", feed.experts * FP32), ("choice", 2 * k * INDEX + k * FP32))
+    ops.append(Op(("router0",), "chosen", scores, (feed.experts * c,), feed.experts * c))
+    trained = sum(p.elements for p in experts) if style.trains else 0
+    sent = (("sent", row),) if style.trains else ()
+    ops.append(Op((reads,), "sent", (("sent:index", 2 * k * INDEX),), (row,), row))
+    ops.append(Op(("sent",), "expert_in0", sent, (row,), 2 * k * inner * c,
+                  trains=trained * 2 // 3))  # fmt: skip
+    ops += activation(inner, True, style, "expert_", rows=k)
+    product = (("expert_product", k * inner * c),) if style.trains else ()
+    ops.append(Op(("expert_product",), "returned", product, (k * inner * c,), row,
+                  trains=trained // 3))  # fmt: skip
+    ops.append(Op(("returned",), "fed", (("returned", row),), (row,), hidden * c, scratch=row))
+    if shared and feed.shared_intermediate:
+        if len(router) > 1:
+            kept = (("shared_fed", hidden * c),)
+            ops.append(Op(("shared_fed",), "gated", kept, (hidden * c,), 0))
+        ops += network(shared[:3], reads, hidden, feed.shared_intermediate, True, style, "shared_")
+    return ops

@@ -1,0 +1,50 @@
+"""Families whose code keeps other tensors than its kind of layer does elsewhere, one row each.
+
+Each row was read off the code of Transformers 5.23 with its saved tensors listed on the meta
+device (``torch.autograd.graph.saved_tensors_hooks``).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Quirk(NamedTuple):
+    """``wide_norm``: the weight multiplies in fp32, so that the normalised input is kept so too.
+
+    ``plain_saves``: tensors of the inner width that a plain feed-forward keeps before its product;
+    ``attended_twice``: attention's output is copied before the closing projection;
+    ``fp32_router``: the router works on an fp32 copy of its input; ``views``: without rotary
+    positions, attention keeps the fused projection itself; ``masks``: one-byte dropout masks of the
+    hidden width, where the config's default is to drop; ``centred``: the norm keeps x − mean too.
+    """
+
+    wide_norm: bool = False
+    plain_saves: int = 1
+    attended_twice: bool = False
+    fp32_router: bool = False
+    views: bool = False
+    masks: int = 0
+    centred: bool = False
+
+
+PLAIN = Quirk()
+_ROWS = (
+    (Quirk(wide_norm=True), "gemma gemma2 gemma3 gemma3_text gemma3n_text gemma4 gemma4_text olmo2 "
+     "olmo3 nemotron_h"),
+    (Quirk(wide_norm=True, centred=True), "cohere cohere2"),
+    (Quirk(plain_saves=4, views=True, masks=2), "gpt2 gpt_bigcode gpt_neo"),
+    (Quirk(plain_saves=4), "gptj"),
+    (Quirk(plain_saves=4, masks=1), "phi"),
+    (Quirk(plain_saves=0, masks=2), "opt"),
+    (Quirk(masks=3), "bert roberta xlm-roberta"),
+    (Quirk(views=True), "bloom mpt"),
+    (Quirk(attended_twice=True), "phi3 glm glm4 stablelm"),
+    (Quirk(fp32_router=True), "deepseek_v2 deepseek_v3 deepseek_v32 glm4_moe"),
+)  # fmt: skip
+QUIRKS = {family: quirk for quirk, families in _ROWS for family in families.split()}
+
+
+def quirk_of(family: str) -> Quirk:
+    """The row of a family (its ``model_type``), or the plain one."""
+    return QUIRKS.get(family, PLAIN)

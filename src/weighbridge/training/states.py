@@ -1,0 +1,124 @@
+"""Weights, adapters, master copies, gradients and optimizer states of one rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from weighbridge.model.facts import Parameter
+from weighbridge.training.optimizers import MATRICES
+from weighbridge.training.ranks import Stage, elements_of, shards_of, share_of
+from weighbridge.training.setup import CUT_GRADIENTS, CUT_STATES, CUT_WEIGHTS, Setup
+from weighbridge.units import ceil_div
+
+BLOCK = 512
+
+
+class States(NamedTuple):
+    """Bytes on one rank; ``whole`` figures are before they are cut over data parallel ranks.
+
+    ``trained`` and ``held`` are elements on the rank, ``largest`` the largest trained tensor's,
+    ``largest_layer`` the most elements of one layer, ``outer`` those outside the layers, and
+    ``dequantized`` the bytes of the largest matrix that a format stores, in 16 bit.
+    """
+
+    weights: int
+    adapters: int
+    master: int
+    gradients: int
+    optimizer: int
+    whole_gradients: int
+    held: int
+    trained: int
+    tensors: int
+    largest: int
+    largest_layer: int
+    outer: int
+    trained_outer: int
+    embedding: int
+    dequantized: int
+
+
+def states_of(setup: Setup, stage: Stage) -> States:
+    """The states of one rank of a stage."""
+    parameters = stage.parameters(setup.model)
+    outer = stage.outer(setup.model)
+    ranks = setup.ranks
+    cut_weights, cut = setup.sharding in CUT_WEIGHTS, setup.sharding in CUT_STATES
+    cut_gradients = setup.sharding in CUT_GRADIENTS
+    weights = adapters = master = gradients = optimizer = whole = trained = tensors = largest = 0
+    for each, count in parameters:
+        shards = shards_of(each, ranks)
+        weights += _cut(stored(setup, each) * count, share_of(each, ranks),
+                        shards if cut_weights else 1)  # fmt: skip
+        own = _trained(setup, each) * count
+        if not own:
+            continue
+        trained += own
+        tensors += count * each.copies * (1 if setup.adapters is None else 2)
+        largest = max(largest, ceil_div(_trained(setup, each), each.copies))
+        whole += own * setup.gradient_element
+        if setup.adapters is not None:
+            adapters += _cut(own * setup.trained_element, 1, shards if cut_weights else 1)
+        master += _cut(own * setup.master_element, 1, shards if cut else 1)
+        gradients += _cut(own * setup.gradient_element, 1, shards if cut_gradients else 1)
+        optimizer += _cut(_state(setup, each) * count, 1, shards if cut else 1)
+    layers = [sum(elements_of(p, ranks) for p in layer.parameters) for layer, _ in stage.groups()]
+    return States(
+        weights, adapters, master, gradients, optimizer, whole,
+        held=sum(elements_of(p, ranks) * count for p, count in parameters),
+        trained=trained,
+        tensors=tensors,
+        largest=largest,
+        largest_layer=max(layers, default=0),
+        outer=sum(elements_of(p, ranks) for p in outer),
+        trained_outer=sum(_trained(setup, p) for p in outer),
+        embedding=sum(_trained(setup, p) for p in outer if p.role == "embedding"),
+        dequantized=_dequantized(setup, parameters),
+    )  # fmt: skip
+
+
+def _cut(size: int, share: int, shards: int) -> int:
+    return ceil_div(size, share * shards)
+
+
+def _trained(setup: Setup, parameter: Parameter) -> int:
+    """Trained elements on a rank."""
+    return ceil_div(setup.trained(parameter), share_of(parameter, setup.ranks))
+
+
+def _state(setup: Setup, parameter: Parameter) -> int:
+    """Optimizer states of the parameter on a rank, or of its adapter's two matrices."""
+    element, rank = setup.state_element, setup.training.optimizer_rank
+    share = share_of(parameter, setup.ranks)
+    if setup.adapters is None:
+        return ceil_div(setup.optimizer.state(parameter, element, rank), share)
+    out, into = parameter.shape
+    low = setup.adapters.rank
+    pair = (Parameter("a", (low, into), "linear", parameter.copies),
+            Parameter("b", (out, low), "linear", parameter.copies))  # fmt: skip
+    extra = (Parameter("m", (out,), "norm", parameter.copies),) if setup.adapters.dora else ()
+    total = sum(setup.optimizer.state(each, element, rank) for each in (*pair, *extra))
+    return ceil_div(total, share)
+
+
+def stored(setup: Setup, parameter: Parameter) -> int:
+    """Bytes of a base weight with all its copies, before it is cut."""
+    storage = setup.storage
+    if storage is None:
+        return parameter.elements * setup.weight_element
+    if storage.stores(parameter):
+        return storage.bytes_of(parameter)
+    return parameter.elements * (4 if setup.upcast else setup.weight_element)
+
+
+def _dequantized(setup: Setup, parameters: Iterable[tuple[Parameter, int]]) -> int:
+    """A product with a quantized matrix makes it in 16 bit first, forward and backward."""
+    if setup.storage is None:
+        return 0
+    sizes = (
+        ceil_div(p.elements // p.copies, share_of(p, setup.ranks)) * setup.regime.compute
+        for p, _ in parameters
+        if setup.storage.stores(p) and p.role in MATRICES
+    )
+    return max(sizes, default=0)

@@ -1,0 +1,122 @@
+"""How a layer is computed in training, and the operations that all layers share: linear, norm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weighbridge.model.facts import Parameter
+from weighbridge.records import record
+from weighbridge.training.adapters import Adapters
+from weighbridge.training.quirks import PLAIN, Quirk
+from weighbridge.training.tape import Op
+
+FP32 = 4
+# Outputs of norms: with sequence parallelism each rank keeps its part and gathers them again.
+STREAM = frozenset({"x1", "x2"})
+
+
+@record
+class Style:
+    """``compute`` and ``residual`` are bytes per element of products and of the stream between.
+
+    ``trains`` says that the base weights get gradients; ``masked`` that sdpa is given a mask and so
+    repeats keys and values for every query head. ``tensor`` ranks share heads and widths
+    (``expert_tensor`` those of experts), and the stream too where ``sequence`` parallelism cuts
+    it. ``tokens`` are those of one sequence that this rank holds, ``seen`` all of its tokens.
+    """
+
+    compute: int = 2
+    residual: int = 2
+    casts: bool = False
+    trains: bool = True
+    adapters: Adapters | None = None
+    attention: str = "sdpa"
+    masked: bool = False
+    kernels: str = "torch"
+    tensor: int = 1
+    expert_tensor: int = 1
+    sequence: bool = False
+    tokens: Any = 1
+    seen: Any = 1
+    quirk: Quirk = PLAIN
+
+    def wide(self, width: Any) -> Any:
+        """Elements of a width of the stream on this rank."""
+        return width // self.tensor if self.sequence else width
+
+    def cut(self, width: Any) -> Any:
+        """Elements of a width that tensor parallelism divides, at least one."""
+        return -(-width // self.tensor)
+
+
+def linear(
+    weight: Parameter,
+    reads: str,
+    makes: str,
+    style: Style,
+    *,
+    into: Any,
+    out: Any,
+    rows: Any = 1,
+) -> Op:
+    """``makes`` = ``reads`` · weightᵀ, with its adapter; ``rows`` per token (experts: top_k).
+
+    A trained weight keeps its input: in the type of the products, or, under autocast, a copy of its
+    own. An adapter keeps its input in its own type (a copy per layer where that differs, or where
+    dropout makes one, with a mask of one byte), and the low-rank product (peft lora/layer.py).
+    """
+    c, adapters = style.compute, style.adapters
+    saves: list[tuple[str, Any]] = []
+    grads, scratch, trains = into * c * rows, 0, 0
+    held = style.wide(into) if reads in STREAM else into
+    if style.trains:
+        key = f"{reads}>{makes}" if style.casts and style.residual != c else reads
+        saves.append((key, held * c * rows))
+        trains = weight.elements
+    if adapters is not None and adapters.on(weight):
+        own = adapters.element != c or adapters.dropout
+        kept = held * adapters.element
+        saves.append((f"{reads}>{makes}" if own else reads, kept))
+        if adapters.dropout:
+            saves.append((f"{makes}:mask", held))
+        saves.append((f"{makes}:low", adapters.rank * adapters.element))
+        scratch = kept if own else 0
+        if adapters.dora:
+            saves.append((f"{makes}:base", out * c))
+            saves.append((f"{makes}:scaled", out * adapters.element))
+    return Op((reads,), makes, tuple(saves), (grads,), out * c * rows, scratch, trains)
+
+
+def norm(
+    weight: Parameter | None,
+    reads: str,
+    makes: str,
+    style: Style,
+    *,
+    width: Any,
+    groups: Any = 1,
+    bias: bool = False,
+    stream: bool = True,
+) -> Op:
+    """A normalisation of ``width`` elements per token, ``groups`` statistics per token.
+
+    The eager RMSNorm of Transformers keeps its input in fp32, 1/rms, and the normalised input where
+    the weight is trained (modeling_llama.py); ``F.layer_norm`` and fused kernels keep the input and
+    their statistics.
+    """
+    r = style.residual if stream else style.compute
+    tensor = f"{reads}:fp32" if r != FP32 else reads
+    if bias or style.kernels != "torch":
+        statistics = groups * FP32 * (2 if bias else 1)
+        kept: tuple[tuple[str, Any], ...] = ((reads, width * r), (f"{makes}:stats", statistics))
+        scratch = 0
+    else:
+        kept = ((tensor, width * FP32), (f"{makes}:rms", groups * FP32))
+        if style.trains:
+            unit = FP32 if style.quirk.wide_norm else r
+            kept = (*kept, (f"{makes}:unit", width * unit))
+        if style.quirk.centred and stream:
+            kept = (*kept, (f"{makes}:centred", width * FP32))
+        scratch = 2 * width * FP32 if r != FP32 else width * FP32
+    trains = weight.elements if weight is not None and style.trains else 0
+    return Op((reads,), makes, kept, (width * r,), width * r, scratch, trains)

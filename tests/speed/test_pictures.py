@@ -1,0 +1,40 @@
+"""Pictures and history: files of the right kind, figures from the tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from weighbridge.cli import main
+from weighbridge.speed.history import history
+
+
+def test_history_grows_and_names_its_largest() -> None:
+    for series in history():
+        assert len(series.best) >= 3
+        assert series.growth > 1
+        assert all(point in series.points for point in series.best)
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_pictures_are_drawn(tmp_path: Path, ending: str) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"speed.{ending}"
+    given = ["speed", "gpt2", "--on", "t4", "--engine", "vllm", "--plot", str(path)]
+    assert main(given) == 0
+    start = path.read_bytes()[:300]
+    assert (b"<svg" in start or b"<?xml" in start) if ending == "svg" else start[1:4] == b"PNG"
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [("speed.pdf", "neither .svg nor .png"), ("nowhere/speed.svg", "there is no folder")],
+    ids=["ending", "folder"],
+)
+def test_a_picture_that_cannot_be_written_is_refused(
+    capsys: pytest.CaptureFixture[str], path: str, what: str
+) -> None:
+    pytest.importorskip("matplotlib")
+    assert main(["speed", "gpt2", "--on", "t4", "--engine", "vllm", "--plot", path]) == 2
+    assert what in capsys.readouterr().err
