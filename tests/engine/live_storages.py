@@ -29,5 +29,6 @@ def traced_peak(make: Callable[[], Any], batch: int, tokens: int) -> tuple[int, 
 
 def cache_bytes(out: Any) -> int:
     """Bytes of the distinct storages that an output's cache holds."""
-    storages = (tensor.untyped_storage() for tensor in cache_tensors(out))
+    held = (each for each in cache_tensors(out) if each.is_floating_point())  # not its counters
+    storages = (each.untyped_storage() for each in held)
     return sum({each._cdata: each.nbytes() for each in storages}.values())
