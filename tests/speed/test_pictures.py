@@ -14,7 +14,12 @@ def test_history_grows_and_names_its_largest() -> None:
     for series in history():
         assert len(series.best) >= 3
         assert series.growth > 1
-        assert all(point in series.points for point in series.best)
+        values = [point.value for point in series.best]
+        assert values == sorted(values)
+        for best in series.best:
+            until = [p for p in series.points if p.year <= best.year]
+            assert best.value == max(p.value for p in until)
+            assert best.name in {p.name for p in until if p.value == best.value}
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])

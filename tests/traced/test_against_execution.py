@@ -80,12 +80,18 @@ def test_the_allocator_itself_reports_the_traced_peak(name: str) -> None:
     """torch.profiler hears of every allocation below Python.
 
     The vocabulary is large enough for the peak to lie in the loss, as it does in real models;
-    attention on a CPU takes scratch for each thread, which no card takes.
+    attention on a CPU takes scratch for each thread, which no card takes. Checkpointing keeps the
+    state of the processor's random numbers for each layer, which lies in host memory.
     """
     config = {**LLAMA, "vocab_size": 2000}
     question = ask(config, **{"seq_len": 64, **SETTINGS[name]})
     traced = max(each.bytes for each in peaks(trace(question)[0], 1))
-    assert 0 <= allocated(question) - traced <= UNSEEN
+    numbers = 0
+    if question.checkpointing:
+        import torch
+
+        numbers = config["num_hidden_layers"] * torch.get_rng_state().nbytes
+    assert 0 <= allocated(question) - traced - numbers <= UNSEEN
 
 
 def allocated(question: Question) -> int:

@@ -19,7 +19,7 @@ class Point(NamedTuple):
 
 
 class Series(NamedTuple):
-    """All points, the largest of each year, and the factor by which those grow a year."""
+    """All points, the largest up to each year, and the factor by which that grows a year."""
 
     what: str
     points: tuple[Point, ...]
@@ -53,12 +53,12 @@ def _models() -> list[Point]:
 
 
 def _series(what: str, points: list[Point]) -> Series:
-    best: dict[int, Point] = {}
-    for point in points:
-        if point.year not in best or point.value > best[point.year].value:
-            best[point.year] = point
-    largest = tuple(best[year] for year in sorted(best))
-    return Series(what, tuple(sorted(points)), largest, _growth(largest))
+    largest: list[Point] = []
+    for year in sorted({point.year for point in points}):
+        of_year = max((p for p in points if p.year == year), key=lambda p: p.value)
+        before = largest[-1] if largest else of_year
+        largest.append(max(of_year, before._replace(year=year), key=lambda p: p.value))
+    return Series(what, tuple(sorted(points)), tuple(largest), _growth(tuple(largest)))
 
 
 def _growth(best: tuple[Point, ...]) -> float:
