@@ -26,7 +26,7 @@ from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.records import record
 from weighbridge.request import Request, Tokens, settle_tokens
-from weighbridge.speed.constants import constants_of, platform_of
+from weighbridge.speed.fitted import FITTED
 from weighbridge.speed.roofline import Speed, speed_floor
 from weighbridge.term import Basis, Phase, Term, spoken, weakest
 from weighbridge.units import format_bytes
@@ -248,9 +248,12 @@ def _speed(
     """Modelled where the engine has constants; else the floor on the machine's stated rates."""
     if not question.cards or spending.storage is None:
         return None
-    known = constants_of(question.engine.name, platform_of(question.cards[0].vendor))
-    if known is not None and question.model.generates:
-        return _modelled(question, spending, spending.storage)
+    if question.engine.name in FITTED and question.model.generates:
+        from weighbridge.speed.constants import constants_of, platform_of
+
+        vendor = question.cards[0].vendor
+        if constants_of(question.engine.name, platform_of(vendor)) is not None:
+            return _modelled(question, spending, spending.storage)
     held = [
         (
             sum(term.bytes for term in device.terms if term.name == "weights"),

@@ -196,3 +196,11 @@ def test_measured_runs_lie_within_the_bounds(
 ) -> None:
     said = ask(make_request(model, options)).to_dict()["decode"]
     assert said["low"] * 1e3 <= measured <= said["high"] * 1e3
+
+
+def test_the_engines_that_are_named_fitted_are_those_of_the_constants() -> None:
+    from weighbridge.speed.constants import fitted_engines
+    from weighbridge.speed.fitted import FITTED, KIN
+
+    known = {name.partition("/")[0] for name in fitted_engines()}
+    assert set(FITTED) == known | {name for name, of in KIN.items() if of in known}

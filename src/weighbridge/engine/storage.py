@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from weighbridge.errors import ConfigError
-from weighbridge.formats.stated import stated_format
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.model.facts import Model
 
@@ -18,6 +17,8 @@ def settle_storage(model: Model, wanted: str, notes: list[str]) -> tuple[Storage
         storage = find_format(wanted)
         return storage, _holds(model, storage)
     if model.quantization:
+        from weighbridge.formats.stated import stated_format
+
         return stated_format(model.quantization, model.id), model.stored is not None
     dtype = stored_dtype(model) or model.dtype
     if not dtype:
@@ -32,6 +33,8 @@ def _holds(model: Model, storage: StorageFormat) -> bool:
         return False
     if not model.quantization:
         return stored_dtype(model) == storage.name
+    from weighbridge.formats.stated import stated_format
+
     try:
         return stated_format(model.quantization, model.id).name == storage.name
     except ConfigError:

@@ -12,8 +12,9 @@ from functools import cache
 from os.path import dirname, join
 from typing import Any, NamedTuple
 
+from weighbridge.speed.fitted import KIN
+
 _FILE = join(dirname(__file__), "constants.json")
-KIN = {"ollama": "llama.cpp"}
 PLATFORMS = {"NVIDIA": "cuda", "Apple": "metal", "AMD": "rocm"}
 
 
