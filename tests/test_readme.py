@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 import weighbridge as wb
 from weighbridge.show.text import plan_to_text
 
@@ -34,3 +36,19 @@ def test_every_command_of_the_readme_exists() -> None:
     text = README.read_text(encoding="utf-8")
     for name in COMMANDS:
         assert name == "plan" or f"weigh {name}" in text or name == "card", name
+
+
+def _examples() -> list[str]:
+    """Commands of the README that need neither files of the reader's nor an extra."""
+    lines = README.read_text(encoding="utf-8").splitlines()
+    told = [line[2:].partition("   #")[0].strip() for line in lines if line.startswith("$ weigh ")]
+    needs = ("./", "org/", ".log", ".json", "weigh trace", "weigh doctor", " > ")
+    return [line for line in told if not any(each in line for each in needs)]
+
+
+@pytest.mark.parametrize("line", _examples())
+def test_the_examples_of_the_readme_answer(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from weighbridge.cli import main
+
+    assert main(line.partition("    #")[0].split()[1:]) in {0, 1}
+    assert capsys.readouterr().out

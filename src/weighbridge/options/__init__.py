@@ -48,9 +48,9 @@ def read_value(option: Option, value: Any) -> Any:
         return AUTO
     if option.kind == "count":
         count = parse_count(value, option.name)
-        if count > LARGEST_COUNT:
+        if count > option.most:
             raise RequestError(
-                f"{option.name} {count:,} is more than {LARGEST_COUNT:,}, which none holds"
+                f"{option.name} {count:,} is more than {option.most:,}, which none holds"
             )
         return count
     if option.kind == "size":

@@ -43,7 +43,8 @@ WORK = (
     Option("grad_accumulation", "micro-batches of one step", "N",
            ("--gradient-accumulation-steps",), kind="count"),
     Option("batching", "equal lengths, packed, or padded with a mask", "NAME", choices=BATCHING),
-    Option("dataset_tokens", "tokens to train on, all epochs together", "TOKENS", kind="count"),
+    Option("dataset_tokens", "tokens to train on, all epochs together", "TOKENS", kind="count",
+           most=10**15),
     Option("price_per_hour", "dollars an hour for one device", "USD", kind="number"),
 )  # fmt: skip
 MEMORY = (
