@@ -26,6 +26,7 @@ class Option(NamedTuple):
     A ``count`` is a whole number, a ``size`` bytes with their unit, a ``number`` a decimal, a
     ``flag`` true or false. ``aliases`` are further flags of the command line. ``auto`` says that a
     count may be ``auto`` or -1, which is held as ``AUTO``: the engine finds it.
+    ``most`` is the largest count that can be meant.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Option(NamedTuple):
     choices: tuple[str, ...] = ()
     kind: Kind = "text"
     auto: bool = False
+    most: int = LARGEST_COUNT
 
     @property
     def flag(self) -> str:
