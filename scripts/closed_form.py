@@ -46,8 +46,9 @@ _ROWS = (
      "olmo-2-1124-7b phi-3-mini-4k-instruct phi-4 glm-4-9b-0414 glm-4-9b-chat-hf stablelm-2-12b "
      "starcoder2-7b seed-oss-36b-instruct hunyuan-7b-instruct olmo-3-1025-7b apertus-8b-2509 "
      "afm-4.5b exaone-4.0-32b"),
-    (REST, 4, "gemma-7b gemma-2-9b gpt2-xl pythia-6.9b falcon-7b bloom-7b1 opt-6.7b mixtral-8x7b-v0.1 "
-     "qwen3-30b-a3b gpt-oss-20b deepseek-v2-lite olmoe-1b-7b-0924 c4ai-command-r-v01 "
+    (REST, 4, "gemma-7b gemma-2-9b gpt2-xl pythia-6.9b falcon-7b bloom-7b1 opt-6.7b "
+     "mixtral-8x7b-v0.1 qwen3-30b-a3b gpt-oss-20b deepseek-v2-lite olmoe-1b-7b-0924 "
+     "c4ai-command-r-v01 "
      "c4ai-command-r7b-12-2024 mamba-2.8b-hf gpt-j-6b phi-2 mpt-7b glm-4.5-air qwen1.5-moe-a2.7b "
      "minicpm3-4b falcon-h1-7b-base qwen3-next-80b-a3b-instruct lfm2-1.2b"),
     (REST, 6, "gemma-3-1b-it granite-4.0-h-tiny"),

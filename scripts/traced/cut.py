@@ -26,16 +26,17 @@ def cut(config: Mapping[str, Any], layers: int) -> dict[str, Any]:
     if isinstance(config.get("text_config"), dict):
         return {**config, "text_config": cut(config["text_config"], layers)}
     before = next(config[name] for name in DEPTHS if config.get(name))
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        if name in DEPTHS:
-            value = layers
-        elif name in BY_NUMBER and isinstance(value, list):
-            value = [each for each in value if each < layers]
-        elif name == PATTERN or (isinstance(value, list) and len(value) == before):
-            value = value[:layers]
-        found[name] = value
-    return found
+    return {name: _cut_value(name, value, layers, before) for name, value in config.items()}
+
+
+def _cut_value(name: str, value: Any, layers: int, before: int) -> Any:
+    if name in DEPTHS:
+        return layers
+    if name in BY_NUMBER and isinstance(value, list):
+        return [each for each in value if each < layers]
+    if name == PATTERN or (isinstance(value, list) and len(value) == before):
+        return value[:layers]
+    return value
 
 
 def closed(question: Question) -> dict[str, int]:
