@@ -81,7 +81,10 @@ def _attend(
     """The attention itself; ``whole`` is the width of a fused projection whose views are kept."""
     c = style.compute
     repeated = style.attention == "eager" or (style.masked and style.attention == "sdpa")
-    expanded = repeated and keys < queries
+    # No fused kernel takes grouped heads in fp32 (sdp_utils.cpp: flash is for 16 bit, the
+    # memory-efficient one refuses grouped heads), so that PyTorch multiplies matrices.
+    plain = style.attention == "sdpa" and not style.masked and c == FP32 and keys < queries
+    expanded = (repeated or plain) and keys < queries
     kept_keys, kept_values = (queries, out) if expanded else (keys, values)
     saves: list[tuple[str, Any]] = []
     if views:
@@ -93,6 +96,9 @@ def _attend(
         scores = heads * style.seen
         saves += _probabilities(scores, style)
         scratch = scores * (FP32 + c)
+    elif plain:
+        saves += [("attended", out * c), ("probabilities", heads * style.seen * FP32)]
+        scratch = 2 * heads * style.seen * FP32
     else:
         kernel = "kernel:attended" if style.quirk.attended_twice else "attended"
         saves += [(kernel, out * c), ("lse", heads * FP32)]
