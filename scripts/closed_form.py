@@ -141,7 +141,7 @@ def results() -> tuple[list[Result], list[tuple[str, str]]]:
     lines, found, without = kept(), [], []
     for case in cases():
         line = lines.get(case.key)
-        if line is None or "failed" in line:
+        if line is None or "failed" in line or line["layers"] != case.layers:
             without.append((case.key, (line or {}).get("failed", "not traced yet")))
             continue
         try:

@@ -12,6 +12,7 @@ from typing import Any
 from weighbridge.model.facts import Layer, Parameter
 from weighbridge.training.style import FP32, Style, linear, norm
 from weighbridge.training.tape import Op
+from weighbridge.units import maximum
 
 CLOSING = ("o_proj", "out_proj", "dense", "c_proj", "wo", "proj", "o", "output.dense")
 FUSED = ("query_key_value", "qkv_proj", "Wqkv", "c_attn", "in_proj", "qkv", "att_proj", "wqkv")
@@ -97,8 +98,11 @@ def _attend(
         saves += _probabilities(scores, style)
         scratch = scores * (FP32 + c)
     elif plain:
-        saves += [("attended", out * c), ("probabilities", heads * style.seen * FP32)]
-        scratch = 2 * heads * style.seen * FP32
+        # At the softmax's backward two gradients of scores stand there, but not yet those of
+        # queries and keys, and no longer the values.
+        scores = heads * style.seen * FP32
+        saves.append(("probabilities", scores))
+        scratch = maximum(2 * scores - (queries + kept_keys + kept_values) * c, 0)
     else:
         kernel = "kernel:attended" if style.quirk.attended_twice else "attended"
         saves += [(kernel, out * c), ("lse", heads * FP32)]
