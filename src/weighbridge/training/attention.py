@@ -123,6 +123,8 @@ def _probabilities(scores: Any, style: Style) -> list[tuple[str, Any]]:
     saves = [("probabilities", scores * FP32)]
     if c != FP32:
         saves.append(("probabilities:cast", scores * c))
+    if style.quirk.capped:
+        saves.append(("scores:capped", scores * c))
     if style.quirk.masks:
         saves.append(("probabilities:dropped", scores * (c + 1)))
     return saves
