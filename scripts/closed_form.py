@@ -40,7 +40,7 @@ PASSES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 KINDS = ("parameters", "gradients", "optimizer")
 # Classes without sdpa, and configs whose experts run in 16 bits only (torch._grouped_mm).
-EAGER = frozenset({"gemma2", "bloom", "gpt_oss"})
+EAGER = frozenset({"gemma2", "bloom", "gpt_oss", "gptj", "mpt"})
 EXPERTS = frozenset({"num_experts", "num_local_experts", "n_routed_experts"})
 # Models by group, and the layers that are built in training: whole periods where layers
 # differ; 0 is all. Inference is traced with all layers.
@@ -231,7 +231,7 @@ NOTES = f"""\
   QLoRA adapt all linears with rank 16, QLoRA after `prepare_model_for_kbit_training`, but for
   mixtures of experts, whose kernel refuses fp32. Both sides read the same config: whole in
   inference, in training cut to the layers named, as a trace's time grows with depth. Gemma 2,
-  BLOOM and gpt-oss have no sdpa and run eager attention.
+  BLOOM, gpt-oss, GPT-J and MPT have no sdpa and run eager attention.
 - An error is (closed form − trace) / trace at the peak of live bytes, without what the allocator
   keeps in reserve and without the CUDA context. In decode the logits are left out on both sides:
   the trace runs the forward pass, the closed form counts the sampler of `generate` too.
