@@ -51,7 +51,8 @@ _ROWS = (
      "starcoder2-7b seed-oss-36b-instruct "),
     (REST, 4, "gemma-7b gemma-2-9b gpt2-xl pythia-6.9b falcon-7b bloom-7b1 opt-6.7b "
      "mixtral-8x7b-v0.1 qwen3-30b-a3b gpt-oss-20b deepseek-v2-lite olmoe-1b-7b-0924 "
-     "c4ai-command-r-v01 c4ai-command-r7b-12-2024 gpt-j-6b phi-2 mpt-7b qwen3-next-80b-a3b-instruct lfm2-1.2b"),
+     "c4ai-command-r-v01 c4ai-command-r7b-12-2024 gpt-j-6b phi-2 mpt-7b "
+     "qwen3-next-80b-a3b-instruct lfm2-1.2b"),
     (REST, 6, "gemma-3-1b-it"),
     (REST, 10, "nemotron-h-8b-base-8k"),
 )  # fmt: skip
