@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from weighbridge.units import ceil_div
 
@@ -42,10 +43,10 @@ class _Product4bit(torch.autograd.Function):
 class Linear4bit(nn.Linear):
     """A frozen linear layer of packed nf4 weights."""
 
-    def __init__(self, like: nn.Linear, *, double: bool) -> None:
+    def __init__(self, like: Any, *, double: bool) -> None:
         nn.Module.__init__(self)
-        self.in_features, self.out_features = like.in_features, like.out_features
-        device, count = like.weight.device, like.in_features * like.out_features
+        self.in_features, self.out_features = _features(like)
+        device, count = like.weight.device, self.in_features * self.out_features
         blocks = ceil_div(count, BLOCK)
         packed = torch.empty(ceil_div(count, 2), 1, dtype=torch.uint8, device=device)
         self.weight = nn.Parameter(packed, requires_grad=False)
@@ -66,12 +67,24 @@ class Linear4bit(nn.Linear):
         return _Product4bit.apply(input, self.weight, shape, self.bias)
 
 
+def _features(like: Any) -> tuple[int, int]:
+    """(in, out) of a linear layer, or of GPT-2's Conv1D, whose weight is (in, out)."""
+    if isinstance(like, Conv1D):
+        return like.nx, like.nf
+    return like.in_features, like.out_features
+
+
 def quantize(model: nn.Module, *, double: bool, keep: Iterable[str] = ("lm_head",)) -> int:
-    """Replace every linear layer outside ``keep``; returns how many there were."""
+    """Replace every linear layer outside ``keep``; returns how many there were.
+
+    Subclasses of ``nn.Linear`` stay, Falcon's for one: Transformers 5.23, replace_with_bnb_linear
+    of integrations/bitsandbytes.py, asks for the very type or a Conv1D.
+    """
     kept, count = set(keep), 0
     for name, module in [*model.named_modules()]:
         for child, linear in [*module.named_children()]:
-            if type(linear) is nn.Linear and child not in kept and name not in kept:
+            plain = type(linear) is nn.Linear or isinstance(linear, Conv1D)
+            if plain and child not in kept and name not in kept:
                 setattr(module, child, Linear4bit(linear, double=double))
                 count += 1
     return count

@@ -50,6 +50,11 @@ def options_of(question: Question) -> dict[str, Any]:
             "dora": question.use_dora,
             "adapter_dtype": "fp32" if question.adapters_fp32 else "bf16",
         }
+    if question.method == "qlora":
+        options |= {
+            "quantization": "nf4-dq" if question.double_quant else "nf4",
+            "kbit_upcast": question.prepare_kbit,
+        }
     if question.ranks > 1:
         options |= {"sharding": "fsdp2", "data_parallel_size": question.ranks,
                     "precision": "fsdp-mixed"}  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 from weighbridge.model.facts import Layer, Parameter
 from weighbridge.training.style import FP32, Style, linear, norm
 from weighbridge.training.tape import Op
+from weighbridge.units import maximum
 
 CLOSING = ("o_proj", "out_proj", "dense", "c_proj", "wo", "proj", "o", "output.dense")
 FUSED = ("query_key_value", "qkv_proj", "Wqkv", "c_attn", "in_proj", "qkv", "att_proj", "wqkv")
@@ -81,7 +82,10 @@ def _attend(
     """The attention itself; ``whole`` is the width of a fused projection whose views are kept."""
     c = style.compute
     repeated = style.attention == "eager" or (style.masked and style.attention == "sdpa")
-    expanded = repeated and keys < queries
+    # No fused kernel takes grouped heads in fp32 (sdp_utils.cpp: flash is for 16 bit, the
+    # memory-efficient one refuses grouped heads), so that PyTorch multiplies matrices.
+    plain = style.attention == "sdpa" and not style.masked and c == FP32 and keys < queries
+    expanded = (repeated or plain) and keys < queries
     kept_keys, kept_values = (queries, out) if expanded else (keys, values)
     saves: list[tuple[str, Any]] = []
     if views:
@@ -93,6 +97,12 @@ def _attend(
         scores = heads * style.seen
         saves += _probabilities(scores, style)
         scratch = scores * (FP32 + c)
+    elif plain:
+        # At the softmax's backward two gradients of scores stand there, but not yet those of
+        # queries and keys, and no longer the values.
+        scores = heads * style.seen * FP32
+        saves.append(("probabilities", scores))
+        scratch = maximum(2 * scores - (queries + kept_keys + kept_values) * c, 0)
     else:
         kernel = "kernel:attended" if style.quirk.attended_twice else "attended"
         saves += [(kernel, out * c), ("lse", heads * FP32)]
@@ -113,6 +123,8 @@ def _probabilities(scores: Any, style: Style) -> list[tuple[str, Any]]:
     saves = [("probabilities", scores * FP32)]
     if c != FP32:
         saves.append(("probabilities:cast", scores * c))
+    if style.quirk.capped:
+        saves.append(("scores:capped", scores * c))
     if style.quirk.masks:
         saves.append(("probabilities:dropped", scores * (c + 1)))
     return saves

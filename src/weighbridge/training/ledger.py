@@ -84,13 +84,19 @@ def rank_of(setup: Setup, stage: Stage, card: Card | None) -> Rank:
 
 def _loss(setup: Setup) -> LossBytes:
     model, tensor = setup.model, setup.ranks.tensor
-    return loss_bytes(
+    made = loss_bytes(
         setup.loss,
         setup.tokens,
         ceil_div(model.vocab, tensor),
         model.hidden,
         outputs=setup.training.keep_outputs,
         fp32=setup.style.compute == 4,
+    )
+    if not setup.style.quirk.capped or setup.loss.name in {"cut", "liger"}:
+        return made
+    capped = setup.tokens * ceil_div(model.vocab, tensor) * setup.style.compute
+    return made._replace(
+        **{name: getattr(made, name) + capped for name in ("forward", "kept", "backward", "high")}
     )
 
 

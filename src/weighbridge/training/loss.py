@@ -80,7 +80,8 @@ def loss_bytes(
     saved = 0 if outputs else loss.outputs
     if fp32:
         wide = 4 * logits
-        return LossBytes(2 * wide, 2 * wide, (4 if outputs else 3) * wide, wide, 4 * wide + more)
+        held = wide if outputs else 0
+        return LossBytes(2 * wide, 2 * wide, (4 if outputs else 3) * wide, held, 4 * wide + more)
     high = int(loss.high * 10) * logits // 10
     return LossBytes(
         loss.forward * logits + more,

@@ -16,7 +16,8 @@ class Quirk(NamedTuple):
     ``attended_twice``: attention's output is copied before the closing projection;
     ``fp32_router``: the router works on an fp32 copy of its input; ``views``: without rotary
     positions, attention keeps the fused projection itself; ``masks``: one-byte dropout masks of the
-    hidden width, where the config's default is to drop; ``centred``: the norm keeps x − mean too.
+    hidden width, where the config's default is to drop; ``centred``: the norm keeps x − mean too;
+    ``capped``: scores and logits pass a tanh, whose output is kept.
     """
 
     wide_norm: bool = False
@@ -26,11 +27,13 @@ class Quirk(NamedTuple):
     views: bool = False
     masks: int = 0
     centred: bool = False
+    capped: bool = False
 
 
 PLAIN = Quirk()
 _ROWS = (
-    (Quirk(wide_norm=True), "gemma gemma2 gemma3 gemma3_text gemma3n_text gemma4 gemma4_text olmo2 "
+    (Quirk(wide_norm=True, capped=True), "gemma2"),
+    (Quirk(wide_norm=True), "gemma gemma3 gemma3_text gemma3n_text gemma4 gemma4_text olmo2 "
      "olmo3 nemotron_h"),
     (Quirk(wide_norm=True, centred=True), "cohere cohere2"),
     (Quirk(plain_saves=4, views=True, masks=2), "gpt2 gpt_bigcode gpt_neo"),
