@@ -8,8 +8,9 @@ from weighbridge.errors import RequestError
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.hardware.machine import Machine
 from weighbridge.model.facts import Model, Parameter
+from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.request import Training
-from weighbridge.training.adapters import Adapters, make_adapters
+from weighbridge.training.adapters import EXPERTS_LEFT_OUT, Adapters, make_adapters
 from weighbridge.training.loss import LOSSES, Loss
 from weighbridge.training.optimizers import Optimizer, find_optimizer
 from weighbridge.training.quirks import PLAIN, quirk_of
@@ -132,6 +133,9 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
             f"{length:,} tokens are more than the {model.max_positions:,} positions of the model"
         )
     adapters = _adapters(model, training, regime) if adapted else None
+    mixtures = any(isinstance(x.feed_forward, MixtureOfExperts) for x, _ in model.layer_groups())
+    if adapted and mixtures and training.lora_targets in {"all-linear", "mlp"}:
+        said.append(EXPERTS_LEFT_OUT)
     checkpointing, every = _checkpointing(training.checkpointing)
     if training.checkpointing is None:
         said.append("no activation checkpointing assumed, as Trainer's default; "
