@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import weighbridge as wb
@@ -53,6 +53,7 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
+@example("mixtral-8x7b-v0.1", {"checkpointing": "selective"}, "training-arguments")
 @settings(max_examples=120, deadline=None)
 @given(model=st.sampled_from(MODELS), options=REQUESTS, target=st.sampled_from(tuple(WHERE)))
 def test_any_request_is_planned_or_refused(
