@@ -38,7 +38,7 @@ GROUP_SPREAD = (5, 4)
 GROUP_SPREAD_WIDER: Version = (0, 13, 0)
 GROUP_SPREAD_WIDE = (3, 2)
 
-# "GPU KV cache size" is concurrency × length instead of blocks // groups × block (issue 40691).
+# "GPU KV cache size" is concurrency × length instead of blocks // groups × block (vllm#40691).
 TOKENS_BY_CONCURRENCY: Version = (0, 22, 0)
 
 # Windows keep all tokens in flight, twice the step's under async scheduling (pull request 47728).
