@@ -185,7 +185,17 @@ def loading(setup: Setup, share: Share) -> list[Term]:
 
 def visitors(setup: Setup, share: Share) -> list[Term]:
     """Room for the largest module that comes from host memory or disk to run here."""
-    sizes = [setup.bytes_of((p,)) // p.copies for p in share.visitors]
+    together = setup.version >= versions.GROUPED_EXPERTS
+    sizes = [
+        setup.bytes_of((p,)) // p.copies
+        for p in share.visitors
+        if not (together and p.role == "expert")
+    ]
+    if together:
+        sizes += [
+            setup.bytes_of(p for p in setup.model.layers[index].parameters if p.role == "expert")
+            for index in share.visiting
+        ]
     if not sizes:
         return []
     return [
@@ -199,7 +209,8 @@ def visitors(setup: Setup, share: Share) -> list[Term]:
             facts_basis(setup),
             "the largest module that lies in host memory or on disk, while it runs here",
             {"modules": len(sizes), "layers elsewhere": len(share.visiting)},
-            "accelerate hooks.py, AlignDevicesHook: pre_forward brings a module's own tensors",
+            "accelerate hooks.py, AlignDevicesHook: pre_forward brings a module's own tensors; from "
+            "transformers 5.0 the experts of a layer are one module (integrations/moe.py)",
         )
     ]
 
