@@ -2,8 +2,9 @@
 
 Memory-aware partitioning: each station takes a run of consecutive blocks (it may take none), each
 block has choices of seconds and bytes, and host memory is shared by all. Dynamic programming over
-blocks and stations; where bytes and seconds trade, every state keeps all labels that no other beats
-(Pareto), so that the answer is the optimum unless more than ``MOST`` of them were alive at once.
+blocks and stations: where bytes and seconds trade, every state keeps all labels that no other beats
+(Pareto) and that could still beat the best known end (``bounds``). The answer is the optimum unless
+more than ``MOST`` labels were alive at once; ``bound`` says what no placement can be faster than.
 """
 
 from __future__ import annotations
@@ -12,26 +13,24 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-MOST = 400
-UNBOUNDED = 2**62
+from weighbridge.search.place.bounds import UNBOUNDED, Bounds, Choice, Table, bounds_of
 
-
-class Choice(NamedTuple):
-    """A way to keep a block: seconds of a step, bytes of the station and of the host."""
-
-    tag: str
-    seconds: float
-    own: int
-    host: int = 0
+FEW, MOST = 12, 600
+# Gains below a millionth of a step are not looked for.
+WORTH = 1 - 1e-6
 
 
 class Found(NamedTuple):
-    """The station and the choice of each block, and the seconds; ``exact`` if it is the optimum."""
+    """The station and the choice of each block, and the seconds.
+
+    ``exact`` says that it is the optimum, to a millionth; no placement takes less than ``bound``.
+    """
 
     stations: tuple[int, ...]
     choices: tuple[Choice, ...]
     seconds: float
     exact: bool
+    bound: float
 
 
 class Label(NamedTuple):
@@ -45,9 +44,6 @@ class Label(NamedTuple):
     before: Label | None
 
 
-Choices = Callable[[int, int], Sequence[Choice]]
-
-
 class Problem(NamedTuple):
     """``choices(block, station)`` of ``blocks`` over stations with ``limits`` bytes.
 
@@ -57,53 +53,93 @@ class Problem(NamedTuple):
     blocks: int
     limits: tuple[int, ...]
     host: int
-    choices: Choices
+    choices: Callable[[int, int], Sequence[Choice]]
     hop: Callable[[int, int], float]
+
+
+class Search(NamedTuple):
+    """A problem laid out as tables; ``counted`` is 1 where host memory is a limit at all."""
+
+    table: Table
+    limits: tuple[int, ...]
+    host: int
+    hops: tuple[tuple[float, ...], ...]
+    counted: int
 
 
 def solve(problem: Problem, most: int = MOST) -> Found | None:
     """The placement of least seconds; None where the limits allow none."""
-    exact, problem = True, _roomy(problem)
+    search = _laid_out(problem)
+    known: Label | None = None
+    for width in (FEW, FEW * FEW, most):
+        known, full = _sweep(search, None, width, None)
+        if known is not None or full:
+            break
+    if known is None:
+        return None
+    bounds = bounds_of(search.table, search.limits, search.host, search.counted, known.seconds)
+    best, full = _sweep(search, bounds, most, known)
+    return _unrolled(best or known, full, min(bounds.root, (best or known).seconds))
+
+
+def _laid_out(problem: Problem) -> Search:
+    stations = range(len(problem.limits))
+    table = [
+        [list(problem.choices(block, station)) for station in stations]
+        for block in range(problem.blocks)
+    ]
+    most = sum(max((c.host for row in rows for c in row), default=0) for rows in table)
+    hops = tuple(
+        tuple(problem.hop(left, right) if left < right else 0.0 for right in stations)
+        for left in stations
+    )
+    return Search(table, problem.limits, problem.host, hops, int(most > problem.host))
+
+
+def _sweep(
+    search: Search, bounds: Bounds | None, most: int, known: Label | None
+) -> tuple[Label | None, bool]:
+    """The best end that beats ``known``, and whether no label was given up for their number."""
+    full, stations = True, range(len(search.limits))
     states: dict[int, list[Label]] = {-1: [Label(0.0, 0, 0, -1, None, None)]}
-    for block in range(problem.blocks):
+    for block in range(len(search.table)):
         grown: dict[int, list[Label]] = {}
-        for station in range(len(problem.limits)):
-            labels = _arrived(problem, states, block, station)
+        for station in stations:
+            labels = _arrived(search, states, block, station)
+            if bounds is not None and known is not None:
+                labels = _hopeful(labels, bounds, block + 1, known.seconds * WORTH)
             kept = undominated(labels)
             if len(kept) > most:
-                kept, exact = thinned(kept, most), False
+                kept, full = thinned(kept, most), False
             if kept:
                 grown[station] = kept
         states = grown
     ends = [label for labels in states.values() for label in labels]
-    if not ends:
-        return None
-    best = min(ends, key=lambda label: label.seconds)
-    return _unrolled(best, exact)
+    return min(ends, key=lambda label: label.seconds, default=None), full
 
 
-def _roomy(problem: Problem) -> Problem:
-    """The problem without host memory where everything at once would fit there."""
-    stations = range(len(problem.limits))
-    most = sum(
-        max((c.host for station in stations for c in problem.choices(block, station)), default=0)
-        for block in range(problem.blocks)
-    )
-    return problem if most > problem.host else problem._replace(host=UNBOUNDED)
+def _hopeful(labels: list[Label], bounds: Bounds, block: int, known: float) -> list[Label]:
+    """Those of which the best that can still follow beats what is known."""
+    return [
+        label
+        for label in labels
+        if label.seconds + bounds.rest(block, label.station, label.own, label.host) < known
+    ]
 
 
 def _arrived(
-    problem: Problem, states: dict[int, list[Label]], block: int, station: int
+    search: Search, states: dict[int, list[Label]], block: int, station: int
 ) -> list[Label]:
     """Labels whose block lies on ``station``, the chain before it there or on an earlier one."""
-    choices = problem.choices(block, station)
-    limit, room = problem.limits[station], problem.host
-    counted = room < UNBOUNDED
+    choices = search.table[block][station]
+    limit, room, counted = search.limits[station], search.host, search.counted
+    if not counted:
+        room = UNBOUNDED
     found: list[Label] = []
     for before, labels in states.items():
         if before > station:
             continue
-        hop = problem.hop(before, station) if -1 < before < station else 0.0
+        hop = search.hops[before][station] if before >= 0 else 0.0
         for label in labels if before == station else _closed(labels):
             used = label.own if before == station else 0
             for choice in choices:
@@ -139,7 +175,7 @@ def undominated(labels: list[Label]) -> list[Label]:
 
 
 def thinned(labels: list[Label], most: int) -> list[Label]:
-    """At most ``most`` of them, evenly by bytes, the fastest and the smallest among them."""
+    """At most ``most`` of them and one, evenly by bytes, the fastest and the smallest among them."""
     ordered = sorted(labels, key=lambda label: (label.own, label.host))
     step = (len(ordered) - 1) / (most - 1)
     chosen = {round(index * step) for index in range(most)}
@@ -147,7 +183,7 @@ def thinned(labels: list[Label], most: int) -> list[Label]:
     return [ordered[index] for index in sorted({*chosen, fastest})]
 
 
-def _unrolled(label: Label, exact: bool) -> Found:
+def _unrolled(label: Label, exact: bool, bound: float) -> Found:
     stations: list[int] = []
     choices: list[Choice] = []
     seconds = label.seconds
@@ -156,7 +192,7 @@ def _unrolled(label: Label, exact: bool) -> Found:
         stations.append(at.station)
         choices.append(at.choice)
         at = at.before
-    return Found(tuple(stations[::-1]), tuple(choices[::-1]), seconds, exact)
+    return Found(tuple(stations[::-1]), tuple(choices[::-1]), seconds, exact, bound)
 
 
 def tidied(found: Found, kinds: Sequence[object], order: Sequence[str]) -> Found:

@@ -8,13 +8,14 @@ every step, or is computed on by the processor where it lies, as the engine does
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from weighbridge.engine.layout import Layout
 from weighbridge.formats.format import StorageFormat
 from weighbridge.hardware.card import Card
-from weighbridge.model.facts import Layer, Model
+from weighbridge.model.facts import Layer, Model, Parameter
 from weighbridge.model.feed_forward import MixtureOfExperts, NoFeedForward
 from weighbridge.records import replace
 from weighbridge.request import Tokens
@@ -98,7 +99,10 @@ class Clock:
         self.engine, self.model, self.storage = engine, model, storage
         self.load, self.host = load, host
         self._known: dict[tuple[object, ...], Seconds] = {}
-        self._kept: list[object] = []
+        self._sizes: dict[int, int] = {}
+        self._bare = {
+            id(layer): without_feed_forward(layer) for layer, _ in model.layer_groups()
+        }
 
     @cached_property
     def alone(self) -> Model:
@@ -109,11 +113,20 @@ class Clock:
         """What one more such layer adds on a card."""
         key = (id(layer), card.id)
         if key not in self._known:
-            self._kept.append(layer)
             one = self._whole(replace(self.model, outer=(), towers=(), layers=(layer,)), card)
             two = self._whole(replace(self.model, outer=(), towers=(), layers=(layer,) * 2), card)
             self._known[key] = two.minus(one)
         return self._known[key]
+
+    def bare(self, layer: Layer) -> Layer:
+        """A layer of the model without its feed-forward's matrices or routed experts."""
+        return self._bare[id(layer)]
+
+    def size(self, parameter: Parameter) -> int:
+        """Bytes of a parameter of the model in the storage format."""
+        if id(parameter) not in self._sizes:
+            self._sizes[id(parameter)] = self.storage.bytes_of(parameter)
+        return self._sizes[id(parameter)]
 
     def ends(self, card: Card) -> Seconds:
         """The head and what a step takes once."""
@@ -153,16 +166,18 @@ class Clock:
     def read(self, layer: Layer, *, whole: bool = False) -> Moved:
         """Bytes of a layer's weights that a step and a prompt read; of experts those visited,
         or all of them where they come as one (``whole``)."""
-        return self.read_of(layer, tuple(layer.parameters), whole=whole)
+        return self.read_of(layer, layer.parameters, whole=whole)
 
-    def read_of(self, layer: Layer, parameters: tuple[object, ...], *, whole: bool = False) -> Moved:
+    def read_of(
+        self, layer: Layer, parameters: Sequence[Parameter], *, whole: bool = False
+    ) -> Moved:
         """The same of some of its parameters."""
         feed = layer.feed_forward
         mixed = isinstance(feed, MixtureOfExperts) and not whole
         decode = prompt = 0.0
         for each in parameters:
-            size = self.storage.bytes_of(each)  # type: ignore[arg-type]
-            routed = mixed and each.role == "expert"  # type: ignore[attr-defined]
+            size = self.size(each)
+            routed = mixed and each.role == "expert"
             decode += size * self._visited(layer, self.load.sequences) if routed else size
             prompt += size * self._visited(layer, self.load.pass_tokens) if routed else size
         return Moved(decode, prompt * self.load.passes)

@@ -21,18 +21,12 @@ from weighbridge.engine.llama_cpp.settings import Settings
 from weighbridge.engine.llama_cpp.weights import HEAD as OUTPUT
 from weighbridge.engine.llama_cpp.weights import LOOKUP, weigh
 from weighbridge.hardware.card import Card
-from weighbridge.model.facts import Layer, Model
+from weighbridge.model.facts import Layer, Model, Parameter
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import Request, Tokens
-from weighbridge.search.place.chain import UNBOUNDED, Choice, Found, Problem, tidied
-from weighbridge.search.place.clock import (
-    NOTHING,
-    Clock,
-    Load,
-    Moved,
-    Seconds,
-    without_feed_forward,
-)
+from weighbridge.search.place.bounds import UNBOUNDED, Choice
+from weighbridge.search.place.chain import Found, Problem, tidied
+from weighbridge.search.place.clock import NOTHING, Clock, Load, Moved, Seconds
 from weighbridge.search.place.host import Host
 from weighbridge.search.place.spots import (
     DISK,
@@ -51,9 +45,12 @@ from weighbridge.search.place.spots import (
 from weighbridge.speed.work import Cached
 from weighbridge.units import format_bytes
 
+# What is saved by keeping caches in host memory must be worth this, for what the processor's
+# attention takes beside reading them is not known.
+WORTH = 0.95
 FEED_FORWARD = re.compile(r"^ffn_(?:up|gate|down)$")
 WHOLE, SPLIT, SPLIT_DISK, AWAY, AWAY_DISK = "whole", "split", "split-disk", "host", "disk"
-PATTERNS = {True: r"ffn_(up|gate|down|gate_up)_(ch|)exps", False: r"ffn_(up|gate|down)\.weight"}
+PATTERNS = {True: r"ffn_(up|gate|down|gate_up)_(ch|)exps", False: r"ffn_(up|gate|down)\.(weight|bias)"}
 
 
 class Bytes(NamedTuple):
@@ -83,7 +80,9 @@ class Placer:
         self.clock = self._clock(question.tokens)
         self.empty = self._clock(Tokens(1, 1))
         self.bytes = self._bytes()
-        self.known: dict[tuple[int, int], list[Choice]] = {}
+        self.kinds = [*zip(map(id, self.model.layers), self.bytes, strict=False), HEAD]
+        self.timed: dict[tuple[object, ...], Seconds] = {}
+        self.known: dict[tuple[object, int], list[Choice]] = {}
 
     def _settled(self, options: dict[str, Any]) -> Settings:
         asked = changed(self.request, options)
@@ -127,30 +126,47 @@ class Placer:
     def _moves(self, block: int, stem: str) -> bool:
         return bool((EXPERTS if self.mixed(block) else FEED_FORWARD).match(stem))
 
-    def moved(self, layer: Layer) -> Moved:
-        """What a step and a prompt read of the matrices that may be sent away."""
-        kept = {id(p) for p in without_feed_forward(layer).parameters}
-        return self.clock.read_of(layer, tuple(p for p in layer.parameters if id(p) not in kept))
+    def moved(self, block: int) -> Moved:
+        """What a step and a prompt read of the matrices that may be sent away: as many bytes as
+        this layer's own have, of which the format states the mean."""
+        layer = self.model.layers[block]
+        kept = {id(p) for p in self.clock.bare(layer).parameters}
+        sent = tuple(p for p in layer.parameters if id(p) not in kept)
+        return self._scaled(self.clock.read_of(layer, sent), sent, self.bytes[block].moves)
+
+    def all_of(self, block: int) -> Moved:
+        """The same of a whole layer."""
+        layer = self.model.layers[block]
+        return self._scaled(self.clock.read(layer), layer.parameters, self.bytes[block].weights)
+
+    def _scaled(self, read: Moved, parameters: Sequence[Parameter], size: int) -> Moved:
+        mean = sum(map(self.clock.size, parameters))
+        factor = size / mean if mean else 1.0
+        return Moved(read.decode * factor, read.prompt * factor)
 
     def seconds(self, block: int, spot: Spot) -> Seconds:
         """A layer, or the head, that lies as ``spot`` says."""
+        key = (self.kinds[block], spot.home, spot.moved)
+        if key not in self.timed:
+            self.timed[key] = self._seconds(block, spot)
+        return self.timed[key]
+
+    def _seconds(self, block: int, spot: Spot) -> Seconds:
         if block == self.count:
             return self._head(spot.home)
         layer, host = self.model.layers[block], self.host
         if spot.home < 0:
-            step = self.clock.in_place(self.clock.read(layer), self.cards[0], disk=spot.home == DISK)
+            step = self.clock.in_place(self.all_of(block), self.cards[0], disk=spot.home == DISK)
             cache = self.clock.remembered(layer) / host.bandwidth
             filling = self.clock.layer(layer, self._first_gpu()).prompt
             return step.plus(Seconds(cache, filling))
         card = self.cards[spot.home]
         if spot.moved is None:
             return self._with_cache(layer, layer, card)
-        rest = self._with_cache(layer, without_feed_forward(layer), card)
-        away = self.clock.in_place(self.moved(layer), card, disk=spot.moved == DISK)
-        filling = self.clock.layer(layer, card).prompt - self.clock.layer(
-            without_feed_forward(layer), card
-        ).prompt
-        return rest.plus(away).plus(Seconds(0.0, filling)).plus(self.hop(card).times(2))
+        rest = self._with_cache(layer, self.clock.bare(layer), card)
+        away = self.clock.in_place(self.moved(block), card, disk=spot.moved == DISK)
+        filling = self.clock.layer(layer, card).minus(self.clock.layer(self.clock.bare(layer), card))
+        return rest.plus(away).plus(Seconds(0.0, filling.prompt)).plus(self.hop(card).times(2))
 
     def _with_cache(self, layer: Layer, part: Layer, card: Card) -> Seconds:
         """A layer's part on a card; its cache is read in host memory under ``-nkvo``."""
@@ -177,7 +193,7 @@ class Placer:
 
     def choices(self, block: int, station: int) -> list[Choice]:
         """Station 0 is the host, the others are GPUs."""
-        key = (block if block == self.count else id(self.model.layers[block]), station)
+        key = (self.kinds[block], station)
         if key not in self.known:
             self.known[key] = list(self._choices(block, station - 1))
         return self.known[key]
@@ -218,8 +234,7 @@ class Placer:
 
     def spots_of(self, found: Found) -> Spots:
         """What the chain means; experts are sent away from the first layers of a GPU."""
-        kinds = [*(id(layer) for layer in self.model.layers), HEAD]
-        neat = tidied(found, kinds, (AWAY_DISK, AWAY, SPLIT_DISK, SPLIT, WHOLE))
+        neat = tidied(found, self.kinds, (AWAY_DISK, AWAY, SPLIT_DISK, SPLIT, WHOLE))
         spots = [Spot(EMBEDDING, HOST)]
         for block, (station, choice) in enumerate(zip(neat.stations, neat.choices, strict=True)):
             name = HEAD if block == self.count else str(block)
@@ -313,22 +328,23 @@ class Placer:
 
 def place(question: Question, request: Request, host: Host, weigh_: Weighting) -> Answer:
     """The fastest flags that fit, and what ``--fit`` takes."""
-    placers = [Placer(question, request, host, weigh_, keeps=True)]
-    own = placers[0]
-    tried = list(_tries(own))
-    if not weigh_.prefill and (best_of(tried, weigh_) is None or _spills(best_of(tried, weigh_))):
+    own = Placer(question, request, host, weigh_, keeps=True)
+    best = best_of(list(_tries(own)), weigh_)
+    if not weigh_.prefill and (best is None or _spills(best)):
         asked = changed(request, {"no_kv_offload": True})
         other = question._replace(deployment=asked.deployment)
-        tried += _tries(Placer(other, asked, host, weigh_, keeps=False))
+        without = best_of(list(_tries(Placer(other, asked, host, weigh_, keeps=False))), weigh_)
+        if without and (best is None or without.seconds.decode < best.seconds.decode * WORTH):
+            best = without
 
     def plan(best: Tried) -> Plan:
         return plan_request(changed(request, best.options), question.model)
 
-    return Answer(best_of(tried, weigh_), own.automatic(), plan, _why_not(own), "--fit on")
+    return Answer(best, own.automatic(), plan, _why_not(own), "--fit on")
 
 
-def _spills(best: Tried | None) -> bool:
-    return best is None or any(s.home < 0 or s.moved is not None for s in best.spots[1:])
+def _spills(best: Tried) -> bool:
+    return any(s.home < 0 or s.moved is not None for s in best.spots[1:])
 
 
 def _tries(placer: Placer) -> Iterator[Tried]:

@@ -23,7 +23,8 @@ from weighbridge.memory.cache import state_bytes
 from weighbridge.model.facts import Layer, Model
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import Request
-from weighbridge.search.place.chain import Choice, Found, Problem, tidied
+from weighbridge.search.place.bounds import Choice
+from weighbridge.search.place.chain import Found, Problem, tidied
 from weighbridge.search.place.clock import NOTHING, Clock, Load, Moved, Seconds
 from weighbridge.search.place.host import Host
 from weighbridge.search.place.spots import (
