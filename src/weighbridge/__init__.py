@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import fit, plan, rules, sweep, train
+    from weighbridge.api import fit, place, plan, rules, sweep, train
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -29,6 +29,7 @@ _WHERE = {
     "find_card": "hardware.cards",
     "fit": "api",
     "list_cards": "hardware.cards",
+    "place": "api",
     "plan": "api",
     "rules": "api",
     "sweep": "api",
@@ -45,6 +46,7 @@ __all__ = [
     "find_card",
     "fit",
     "list_cards",
+    "place",
     "plan",
     "rules",
     "sweep",

@@ -12,6 +12,7 @@ from weighbridge.request import make_request
 if TYPE_CHECKING:
     from weighbridge.rules import RuleResult
     from weighbridge.search.fit import Fit
+    from weighbridge.search.place.find import Placement
     from weighbridge.search.sweep import Sweep
     from weighbridge.trace.question import Question
     from weighbridge.trace.result import Trace
@@ -72,6 +73,29 @@ def fit(model: Name, **options: Any) -> Fit:
     from weighbridge.search.fit import fit as fit_request
 
     return fit_request(make_request(os.fspath(model), options))
+
+
+def place(
+    model: Name,
+    *,
+    host_memory: int | str | None = None,
+    host_bandwidth: int | str | None = None,
+    disk: bool | int | str | None = None,
+    prefill_weight: float | str = 0.0,
+    **options: Any,
+) -> Placement:
+    """What of ``model`` lies on which GPU, in host memory or on disk, for the least time.
+
+    ``options`` are those of a plan. ``disk`` is True, or its rate, where weights may lie on it;
+    ``prefill_weight`` counts a prompt's tokens beside those of the output.
+    """
+    from weighbridge.options import Option, read_value
+    from weighbridge.search.place.find import place_request
+    from weighbridge.search.place.host import make_host
+
+    request = make_request(os.fspath(model), options)
+    weight = float(read_value(Option("prefill_weight", "", kind="number"), prefill_weight))
+    return place_request(request, make_host(host_memory, host_bandwidth, disk), weight)
 
 
 def trace(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
+from weighbridge.engine.transformers.device_map import is_map, parse_limits
 from weighbridge.launch.vllm import model_word
 from weighbridge.launch.writing import comment, request_words, safe, settled_of
 from weighbridge.planner import Plan
@@ -81,7 +84,7 @@ def write(plan: Plan) -> str:
         imports=", ".join(sorted(imports)),
         name=json.dumps(name),
         dtype=DTYPES.get(weights, '"auto"'),
-        device_map='"auto"' if len(plan.devices) > 1 else '{"": 0}',
+        device_map=_device_map(plan),
         attention=f"\n    attn_implementation={json.dumps(attention)}," * (attention != "auto"),
         quantization=(
             f"\n    quantization_config={quantizer[0]}({quantizer[1]})," if quantizer else ""
@@ -92,3 +95,31 @@ def write(plan: Plan) -> str:
         cache=f"\n        cache_implementation={json.dumps(cache)}," * (cache != "dynamic"),
     )
     return "\n".join([*lines, script])
+
+
+def _device_map(plan: Plan) -> str:
+    """The argument in Python: a map of modules, a word with its limits, or what a plan takes."""
+    own = plan.request.deployment.own
+    text, limits = own.get("device_map"), own.get("max_memory")
+    if is_map(text):
+        return json.dumps(json.loads(text), indent=4).replace("\n", "\n    ")
+    if not text and not limits:
+        return '"auto"' if len(plan.devices) > 1 else '{"": 0}'
+    if not limits:
+        return json.dumps(text)
+    sizes = parse_limits(limits, max(len(plan.devices), 1)).items()
+    words = ", ".join(f"{_key(device)}: {size}" for device, size in sizes)
+    return f"{json.dumps(text or 'auto')},\n    max_memory={{{words}}}"
+
+
+def _key(device: int) -> str:
+    return '"cpu"' if device < 0 else str(device)
+
+
+def device_map_text(placement: Mapping[str, Any]) -> str:
+    """``device_map`` and ``max_memory`` of a placement as JSON.
+
+    JSON has no numbers as keys: those of ``max_memory`` are to be read with ``int`` again.
+    """
+    kept = {name: placement[name] for name in ("device_map", "max_memory")}
+    return json.dumps(kept, indent=2)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from weighbridge.search.place.bounds import UNBOUNDED, Bounds, Choice, Table, bounds_of
 
-FEW, MOST = 12, 600
+FEW, SOME, MOST = 12, 60, 240
 # Gains below a millionth of a step are not looked for.
 WORTH = 1 - 1e-6
 
@@ -71,15 +71,19 @@ def solve(problem: Problem, most: int = MOST) -> Found | None:
     """The placement of least seconds; None where the limits allow none."""
     search = _laid_out(problem)
     known: Label | None = None
-    for width in (FEW, FEW * FEW, most):
+    for width in (FEW, SOME, most):
         known, full = _sweep(search, None, width, None)
         if known is not None or full:
             break
     if known is None:
         return None
     bounds = bounds_of(search.table, search.limits, search.host, search.counted, known.seconds)
-    best, full = _sweep(search, bounds, most, known)
-    return _unrolled(best or known, full, min(bounds.root, (best or known).seconds))
+    for width in (SOME, most):
+        better, full = _sweep(search, bounds, width, known)
+        known = better or known
+        if full:
+            break
+    return _unrolled(known, full, min(bounds.root, known.seconds))
 
 
 def _laid_out(problem: Problem) -> Search:
@@ -105,12 +109,12 @@ def _sweep(
     for block in range(len(search.table)):
         grown: dict[int, list[Label]] = {}
         for station in stations:
-            labels = _arrived(search, states, block, station)
+            kept = undominated(_arrived(search, states, block, station))
             if bounds is not None and known is not None:
-                labels = _hopeful(labels, bounds, block + 1, known.seconds * WORTH)
-            kept = undominated(labels)
+                kept = _hopeful(kept, bounds, block + 1, known.seconds * WORTH)
             if len(kept) > most:
-                kept, full = thinned(kept, most), False
+                full = False
+                kept = thinned(kept, most) if bounds is None else kept[:most]
             if kept:
                 grown[station] = kept
         states = grown
@@ -119,12 +123,12 @@ def _sweep(
 
 
 def _hopeful(labels: list[Label], bounds: Bounds, block: int, known: float) -> list[Label]:
-    """Those of which the best that can still follow beats what is known."""
-    return [
-        label
-        for label in labels
-        if label.seconds + bounds.rest(block, label.station, label.own, label.host) < known
+    """Those of which the best that can still follow beats what is known, best first."""
+    ends = [
+        (label.seconds + bounds.rest(block, label.station, label.own, label.host), index)
+        for index, label in enumerate(labels)
     ]
+    return [labels[index] for end, index in sorted(ends) if end < known]
 
 
 def _arrived(

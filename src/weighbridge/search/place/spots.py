@@ -12,7 +12,7 @@ from weighbridge.search.place.clock import Seconds
 
 HOST, DISK = -1, -2
 EMBEDDING, HEAD = "embedding", "head"
-ROUNDS = 6
+ROUNDS = 4
 
 
 class Spot(NamedTuple):
