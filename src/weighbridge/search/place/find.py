@@ -68,12 +68,13 @@ class Placement:
         return self.best is not None
 
     def max_memory(self) -> dict[int | str, int]:
-        """For ``from_pretrained``: bytes of weights that each device may hold beside the rest."""
-        if self.best is None:
+        """For ``from_pretrained``: bytes of weights that each device may hold beside the cache and
+        all else that lies on it; 0 where nothing lies."""
+        if self.best is None or not self.best.weights:
             return {}
-        rows = zip(self.best.limits, self.best.fixed, strict=True)
-        *cards, host = [max(limit - fixed, 0) for limit, fixed in rows]
-        return {**dict(enumerate(cards)), "cpu": host}
+        rows = zip(self.best.limits, self.best.used, self.best.weights, strict=False)
+        cards = [limit - used + own if own else 0 for limit, used, own in rows]
+        return {**dict(enumerate(cards)), "cpu": self.best.limits[-1]}
 
     def to_dict(self) -> dict[str, Any]:
         """The placement as JSON prints it."""

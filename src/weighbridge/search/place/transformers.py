@@ -161,24 +161,26 @@ class Placer:
         """The placement as the engine's rules plan it."""
         plan = plan_request(changed(self.request, options), self.model)
         totals = {device.index: device.total for device in plan.devices}
-        own = [0] * len(self.cards)
+        own, weights = [0] * len(self.cards), [0] * len(self.cards)
         held = 0
         main = min((spot.home for spot in spots if spot.home >= 0), default=0)
         for block, spot in enumerate(spots):
             if spot.home >= 0:
                 own[spot.home] += self.sizes[block]
+                weights[spot.home] += self.sizes[block]
             own[spot.home if spot.home >= 0 else main] += self.remembered[block]
             held += self.sizes[block] if spot.home == HOST else 0
         used = [totals.get(gpu, 0) if own[gpu] else 0 for gpu in range(len(self.cards))]
         fixed = [totals.get(gpu, 0) - own[gpu] for gpu in range(len(self.cards))]
         limits = (*(card.usable_bytes for card in self.cards), self.host.memory)
         return Tried(
-            spots, options, self.price(spots), (*used, held), (*fixed, 0), limits
-        )
+            spots, options, self.price(spots), (*used, held), (*fixed, 0), limits,
+            weights=tuple(weights),
+        )  # fmt: skip
 
-    def automatic(self, kind: str = "auto") -> Tried:
-        """What ``device_map="auto"`` does with this host's memory."""
-        options = {"device_map": kind, "max_memory": self._limits()}
+    def automatic(self, kind: str = "auto", limits: str = "") -> Tried:
+        """What ``device_map="auto"`` does with this host's memory, or under ``max_memory``."""
+        options = {"device_map": kind, "max_memory": limits or self._limits()}
         asked = changed(self.request, options)
         question = self.setup.question._replace(deployment=asked.deployment)
         where = {}
