@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from weighbridge.search.place.bounds import UNBOUNDED, Bounds, Choice, Table, bounds_of
 
-FEW, SOME, MOST = 12, 60, 240
+FEW, SOME, MOST = 12, 60, 3000
 # Gains below a millionth of a step are not looked for.
 WORTH = 1 - 1e-6
 
