@@ -251,7 +251,7 @@ Written by `python -m scripts.placement`. Nothing here was run on such a machine
 - **over** is what the fullest device would need beyond what it has: such a start ends in an out-of-memory error, and its time per token is no comparison.
 - **times** is how much longer a token takes than by ours, where both fit.
 - **optimum** says that no placement of these blocks is faster under these limits and by this clock, to a millionth; otherwise the share by which one could be is bounded.
-- `device_map="auto"` is accelerate's rule with what is free on each GPU (nine tenths of a single one) and the whole host; it does not count caches and activations. `--fit` leaves 1 GiB on each GPU, and so do we there; its last step, which moves parts of one layer, is not modelled."""
+- `device_map="auto"` is accelerate's rule with what is free on each GPU (nine tenths of a single one) and the whole host; it does not count caches and activations. `--fit` leaves 1 GiB on each GPU, and so do we there; the parts of one layer that it moves at the end of each GPU are not modelled."""
 PROOF = """The last problem of each search, under what the devices hold beside the blocks, and the same as a mixed-integer program for HiGHS (`scipy.optimize.milp`), every block by itself."""
 
 

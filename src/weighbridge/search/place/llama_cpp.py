@@ -28,6 +28,7 @@ from weighbridge.search.place.bounds import UNBOUNDED, Choice
 from weighbridge.search.place.chain import Found, Problem, tidied
 from weighbridge.search.place.clock import NOTHING, Clock, Load, Moved, Seconds
 from weighbridge.search.place.host import Host
+from weighbridge.search.place.llama_fit import Sizes, filled
 from weighbridge.search.place.spots import (
     DISK,
     EMBEDDING,
@@ -48,6 +49,7 @@ from weighbridge.units import format_bytes
 # What is saved by keeping caches in host memory must be worth this, for what the processor's
 # attention takes beside reading them is not known.
 WORTH = 0.95
+FILLS = 3
 FEED_FORWARD = re.compile(r"^ffn_(?:up|gate|down)$")
 WHOLE, SPLIT, SPLIT_DISK, AWAY, AWAY_DISK = "whole", "split", "split-disk", "host", "disk"
 PATTERNS = {True: r"ffn_(up|gate|down|gate_up)_(ch|)exps", False: r"ffn_(up|gate|down)\.(weight|bias)"}
@@ -316,6 +318,10 @@ class Placer:
     def automatic(self) -> Tried:
         """What ``--fit`` does by itself, which knows nothing of the host's size."""
         chosen, buffers = fitting.fit(self.described, self.settings, self.gpus)
+        if len(self.gpus) > 1 and chosen != self.settings:
+            by_device = self._by_device()
+            if by_device is not None:
+                return by_device
         layout, host = buffers.placement, buffers.placement.host
         spots = [Spot(EMBEDDING, HOST)]
         for index, device in enumerate((*layout.layers, layout.output)):
@@ -324,6 +330,24 @@ class Placer:
             home = HOST if device == host else device
             spots.append(Spot(name, home, HOST if sent else None))
         return self._tried(tuple(spots), {"fit": "on"}, chosen, buffers)
+
+    def _by_device(self) -> Tried | None:
+        """What it fills device by device, as flags that say the same; None where that is over."""
+        fixed = tuple(self.whole.compute)
+        for _ in range(FILLS):
+            limits = [self.limit(gpu) - fixed[gpu] for gpu in range(len(self.gpus))]
+            spots = filled([self._sizes(block) for block in range(self.count + 1)], limits)
+            tried = self.tried(spots, self.options(spots))
+            if all(u <= most for u, most in zip(tried.used[:-1], tried.limits[:-1], strict=True)):
+                return tried
+            fixed = tuple(max(old, new) for old, new in zip(fixed, tried.fixed, strict=False))
+        return None
+
+    def _sizes(self, block: int) -> Sizes:
+        size = self.bytes[block]
+        mixed = block < self.count and self.mixed(block)
+        full = size.weights + size.remembered
+        return Sizes(full, full - size.moves if mixed else full)
 
 
 def place(question: Question, request: Request, host: Host, weigh_: Weighting) -> Answer:
