@@ -18,12 +18,10 @@ def optimum(problem: Problem) -> float | None:
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     stations, blocks = range(len(problem.limits)), range(problem.blocks)
-    ways = [
-        (b, s, choice) for b in blocks for s in stations for choice in problem.choices(b, s)
-    ]
-    hops = [(b, l, r) for b in blocks[1:] for l in stations for r in stations if l < r]  # noqa: E741
+    ways = [(b, s, choice) for b in blocks for s in stations for choice in problem.choices(b, s)]
+    hops = [(b, p, q) for b in blocks[1:] for p in stations for q in stations if p < q]
     count = len(ways) + len(hops)
-    cost = np.array([w[2].seconds for w in ways] + [problem.hop(l, r) for _, l, r in hops])
+    cost = np.array([w[2].seconds for w in ways] + [problem.hop(p, q) for _, p, q in hops])
     rows: list[Any] = []
     lows: list[float] = []
     highs: list[float] = []
@@ -34,7 +32,7 @@ def optimum(problem: Problem) -> float | None:
         highs.append(high)
         return rows[-1]
 
-    at = {}
+    at: dict[tuple[int, int], list[int]] = {}
     for b in blocks:
         one = row(1, 1)
         for index, (block, s, _) in enumerate(ways):
@@ -54,11 +52,11 @@ def optimum(problem: Problem) -> float | None:
         for s in stations:
             order[at.get((b, s), [])] = s
             order[at.get((b - 1, s), [])] = -s
-    for index, (b, l, r) in enumerate(hops):
+    for index, (b, p, q) in enumerate(hops):
         paid = row(-1, np.inf)
         paid[len(ways) + index] = 1
-        paid[at.get((b - 1, l), [])] = -1
-        paid[at.get((b, r), [])] = -1
+        paid[at.get((b - 1, p), [])] = -1
+        paid[at.get((b, q), [])] = -1
     found = milp(
         cost,
         constraints=LinearConstraint(np.array(rows), lows, highs),

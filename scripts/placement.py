@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from scripts.report import ROOT, table, write
 from weighbridge.engine import Question
-from weighbridge.request import Request, make_request
+from weighbridge.request import make_request
 from weighbridge.search.place import llama_cpp, transformers
 from weighbridge.search.place.chain import Problem, solve
 from weighbridge.search.place.find import Placement, place_request
@@ -125,8 +125,8 @@ def _told(tried: Tried | None) -> dict[str, Any] | None:
         "over": max(over),
         "optimal": tried.exact,
         "gap": tried.gap,
-        "host": sum(spot.home == HOST or spot.moved == HOST for spot in tried.spots),
-        "disk": sum(spot.home == DISK or spot.moved == DISK for spot in tried.spots),
+        "host": sum(HOST in {spot.home, spot.moved} for spot in tried.spots),
+        "disk": sum(DISK in {spot.home, spot.moved} for spot in tried.spots),
     }
 
 
@@ -216,8 +216,9 @@ def _limits_of(rows: list[dict[str, Any]]) -> str:
     times = sorted(row["under_our_limits"]["seconds"] / row["ours"]["seconds"] for row in told)
     slower = sum(ratio < 1 - SAME for ratio in times)
     return (
-        f"Told the `max_memory` that we found, accelerate's `sequential` is over a limit in {over} "
-        f"of {len(told)} cases, faster than ours in {slower}, and takes {times[len(times) // 2]:.2f} "
+        f"Told the `max_memory` that we found, accelerate's `sequential` is over a limit in "
+        f"{over} of {len(told)} cases, faster than ours in {slower}, and takes "
+        f"{times[len(times) // 2]:.2f} "
         f"times as long in the median, {times[-1]:.2f} at most."
     )
 
@@ -246,13 +247,24 @@ def _ms(seconds: float) -> str:
 TITLES = {"transformers": "Transformers, by accelerate", "llama.cpp": "llama.cpp"}
 INTRODUCTION = """# Placements beside what engines do by themselves
 
-Written by `python -m scripts.placement`. Nothing here was run on such a machine: all are priced by one clock, that of `weigh speed`, on the same machine descriptions, and planned by the same rules of the engine. The clock reads weights in host memory at 89.6 GB/s (two channels of DDR5-5600, as stated), a link at 85 % of its stated rate, a disk at 7 GB/s; for Transformers it is a floor, for llama.cpp its constants were fitted on single cards. Contexts are 8,192 tokens where the case does not say otherwise, for one user.
+Written by `python -m scripts.placement`. Nothing here was run on such a machine: all are priced
+by one clock, that of `weigh speed`, on the same machine descriptions, and planned by the same
+rules of the engine. The clock reads weights in host memory at 89.6 GB/s (two channels of
+DDR5-5600, as stated), a link at 85 % of its stated rate, a disk at 7 GB/s; for Transformers it is
+a floor, for llama.cpp its constants were fitted on single cards. Contexts are 8,192 tokens where
+the case does not say otherwise, for one user.
 
-- **over** is what the fullest device would need beyond what it has: such a start ends in an out-of-memory error, and its time per token is no comparison.
+- **over** is what the fullest device would need beyond what it has: such a start ends in an
+  out-of-memory error, and its time per token is no comparison.
 - **times** is how much longer a token takes than by ours, where both fit.
-- **optimum** says that no placement of these blocks is faster under these limits and by this clock, to a millionth; otherwise the share by which one could be is bounded.
-- `device_map="auto"` is accelerate's rule with what is free on each GPU (nine tenths of a single one) and the whole host; it does not count caches and activations. `--fit` leaves 1 GiB on each GPU, and so do we there; the parts of one layer that it moves at the end of each GPU are not modelled."""
-PROOF = """The last problem of each search, under what the devices hold beside the blocks, and the same as a mixed-integer program for HiGHS (`scipy.optimize.milp`), every block by itself."""
+- **optimum** says that no placement of these blocks is faster under these limits and by this
+  clock, to a millionth; otherwise the share by which one could be is bounded.
+- `device_map="auto"` is accelerate's rule with what is free on each GPU (nine tenths of a single
+  one) and the whole host; it does not count caches and activations. `--fit` leaves 1 GiB on each
+  GPU, and so do we there; the parts of one layer that it moves at the end of each GPU are not
+  modelled."""
+PROOF = """The last problem of each search, under what the devices hold beside the blocks, and the
+same as a mixed-integer program for HiGHS (`scipy.optimize.milp`), every block by itself."""
 
 
 def main() -> int:

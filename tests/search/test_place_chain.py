@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
-
 from scripts.place_milp import optimum
+
 from weighbridge.search.place.bounds import Choice, bounds_of
 from weighbridge.search.place.chain import Found, Problem, solve, tidied
 from weighbridge.units import GIB
@@ -69,7 +69,7 @@ def by_trying_all(given: Problem) -> float | None:
                    for s in stations]  # fmt: skip
             if host > given.host or any(u > m for u, m in zip(own, given.limits, strict=True)):
                 continue
-            hops = sum(given.hop(a, b) for a, b in zip(places, places[1:], strict=False) if a < b)
+            hops = sum(given.hop(a, b) for a, b in pairwise(places) if a < b)
             seconds = sum(choice.seconds for choice in chosen) + hops
             best = seconds if best is None else min(best, seconds)
     return best

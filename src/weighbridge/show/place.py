@@ -33,8 +33,14 @@ def _headline(found: Placement, best: Tried) -> str:
     step = best.seconds.decode
     rate = found.request.workload.concurrency / step
     kind = "no faster than " if found.floor else ""
-    proof = "the fastest there is" if best.exact else (
-        f"none is faster by more than {best.gap:.1%}" if best.gap >= GAP_SHOWN else "the fastest"
+    proof = (
+        "the fastest there is"
+        if best.exact
+        else (
+            f"none is faster by more than {best.gap:.1%}"
+            if best.gap >= GAP_SHOWN
+            else "the fastest"
+        )
     )
     if not best.spots:
         proof = "the fastest of the layouts tried"
@@ -70,7 +76,8 @@ def _drawing(found: Placement, best: Tried) -> Iterator[str]:
     if any(DISK in {spot.home, spot.moved} for spot in best.spots):
         yield "  disk"
         yield from (f"         {line}" for line in _lies(found, best, DISK))
-    yield f"         {MARKS['blocks']} weights and cache  {MARKS['rest']} all else  {MARKS[FREE]} free"
+    meanings = zip(MARKS.values(), ("weights and cache", "all else", "free"), strict=True)
+    yield "         " + "  ".join(f"{mark} {meaning}" for mark, meaning in meanings)
 
 
 def _cells(limit: int, scale: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from weighbridge.errors import RequestError
 from weighbridge.units import parse_size
@@ -114,7 +114,7 @@ def parse_limits(text: str, devices: int) -> dict[int, int | None]:
     return dict(sorted(found.items(), key=lambda each: (each[0] < 0, each[0])))
 
 
-def is_map(text: str | None) -> bool:
+def is_map(text: str | None) -> TypeGuard[str]:
     """Whether a ``device_map`` names modules itself. Raises RequestError on an unknown word."""
     if not text or text in KINDS:
         return False
@@ -145,7 +145,7 @@ def parse_map(text: str, devices: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for module, device in read.items():
         place = ELSEWHERE.get(device) if isinstance(device, str) else device
-        if type(place) is not int or (place >= 0) and place >= devices or place < DISK:
+        if type(place) is not int or ((place >= 0) and place >= devices) or place < DISK:
             raise RequestError(
                 f"device_map sends {module[:SHOWN]!r} to {str(device)[:SHOWN]!r}; the devices are "
                 f"0 to {devices - 1}, cpu and disk"

@@ -209,8 +209,8 @@ def visitors(setup: Setup, share: Share) -> list[Term]:
             facts_basis(setup),
             "the largest module that lies in host memory or on disk, while it runs here",
             {"modules": len(sizes), "layers elsewhere": len(share.visiting)},
-            "accelerate hooks.py, AlignDevicesHook: pre_forward brings a module's own tensors; from "
-            "transformers 5.0 the experts of a layer are one module (integrations/moe.py)",
+            "accelerate hooks.py, AlignDevicesHook: pre_forward brings a module's own tensors; "
+            "from transformers 5.0 the experts of a layer are one module (integrations/moe.py)",
         )
     ]
 

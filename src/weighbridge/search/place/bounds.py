@@ -44,9 +44,7 @@ class Bounds(NamedTuple):
         return max(self.after[block][station] + paid, 0.0)
 
 
-def bounds_of(
-    table: Table, limits: Sequence[int], host: int, counted: int, known: float
-) -> Bounds:
+def bounds_of(table: Table, limits: Sequence[int], host: int, counted: int, known: float) -> Bounds:
     """The best prices that the steps find."""
     sizes = [limit if 0 < limit < UNBOUNDED else 0 for limit in limits]
     room = host * counted

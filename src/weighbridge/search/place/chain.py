@@ -4,7 +4,8 @@ Memory-aware partitioning: each station takes a run of consecutive blocks (it ma
 block has choices of seconds and bytes, and host memory is shared by all. Dynamic programming over
 blocks and stations: where bytes and seconds trade, every state keeps all labels that no other beats
 (Pareto) and that could still beat the best known end (``bounds``). The answer is the optimum unless
-more than ``MOST`` labels were alive at once; ``bound`` says what no placement can be faster than.
+more than ``MOST`` labels were alive at once, or too many in all; ``bound`` says what no placement
+can be faster than.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import NamedTuple
 
 from weighbridge.search.place.bounds import UNBOUNDED, Bounds, Choice, Table, bounds_of
 
-FEW, SOME, MOST = 12, 60, 3000
+FEW, SOME, MANY, MOST = 12, 60, 400, 3000
+# Labels that a wider sweep may look at before it is given up: some seconds.
+PATIENCE = 120_000
 # Gains below a millionth of a step are not looked for.
 WORTH = 1 - 1e-6
 
@@ -72,16 +75,16 @@ def solve(problem: Problem, most: int = MOST) -> Found | None:
     search = _laid_out(problem)
     known: Label | None = None
     for width in (FEW, SOME, most):
-        known, full = _sweep(search, None, width, None)
+        known, full, _ = _sweep(search, None, width, None)
         if known is not None or full:
             break
     if known is None:
         return None
     bounds = bounds_of(search.table, search.limits, search.host, search.counted, known.seconds)
-    for width in (SOME, most):
-        better, full = _sweep(search, bounds, width, known)
+    for width in (SOME, MANY, most):
+        better, full, ended = _sweep(search, bounds, width, known)
         known = better or known
-        if full:
+        if full or not ended:
             break
     return _unrolled(known, full, min(bounds.root, known.seconds))
 
@@ -102,14 +105,19 @@ def _laid_out(problem: Problem) -> Search:
 
 def _sweep(
     search: Search, bounds: Bounds | None, most: int, known: Label | None
-) -> tuple[Label | None, bool]:
-    """The best end that beats ``known``, and whether no label was given up for their number."""
-    full, stations = True, range(len(search.limits))
+) -> tuple[Label | None, bool, bool]:
+    """The best end that beats ``known``, whether no label was given up for their number, and
+    whether the end was reached at all."""
+    full, seen, stations = True, 0, range(len(search.limits))
     states: dict[int, list[Label]] = {-1: [Label(0.0, 0, 0, -1, None, None)]}
     for block in range(len(search.table)):
         grown: dict[int, list[Label]] = {}
         for station in stations:
-            kept = undominated(_arrived(search, states, block, station))
+            labels = _arrived(search, states, block, station)
+            seen += len(labels)
+            if bounds is not None and seen > PATIENCE:
+                return None, False, False
+            kept = undominated(labels)
             if bounds is not None and known is not None:
                 kept = _hopeful(kept, bounds, block + 1, known.seconds * WORTH)
             if len(kept) > most:
@@ -119,7 +127,7 @@ def _sweep(
                 grown[station] = kept
         states = grown
     ends = [label for labels in states.values() for label in labels]
-    return min(ends, key=lambda label: label.seconds, default=None), full
+    return min(ends, key=lambda label: label.seconds, default=None), full, True
 
 
 def _hopeful(labels: list[Label], bounds: Bounds, block: int, known: float) -> list[Label]:
@@ -179,7 +187,7 @@ def undominated(labels: list[Label]) -> list[Label]:
 
 
 def thinned(labels: list[Label], most: int) -> list[Label]:
-    """At most ``most`` of them and one, evenly by bytes, the fastest and the smallest among them."""
+    """At most ``most`` and one of them, evenly by bytes, the fastest and the smallest too."""
     ordered = sorted(labels, key=lambda label: (label.own, label.host))
     step = (len(ordered) - 1) / (most - 1)
     chosen = {round(index * step) for index in range(most)}

@@ -100,9 +100,7 @@ class Clock:
         self.load, self.host = load, host
         self._known: dict[tuple[object, ...], Seconds] = {}
         self._sizes: dict[int, int] = {}
-        self._bare = {
-            id(layer): without_feed_forward(layer) for layer, _ in model.layer_groups()
-        }
+        self._bare = {id(layer): without_feed_forward(layer) for layer, _ in model.layer_groups()}
 
     @cached_property
     def alone(self) -> Model:

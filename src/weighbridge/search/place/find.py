@@ -121,9 +121,7 @@ def place_request(request: Request, host: Host, prefill_weight: float = 0.0) -> 
     settled, said = _settled(request, engine, model)
     tokens = settle_tokens(settled, model.max_positions, generates=True)
     cards, workload = machine.devices, request.workload
-    question = Question(
-        model, engine, settled.deployment, tokens, workload.concurrency, cards
-    )
+    question = Question(model, engine, settled.deployment, tokens, workload.concurrency, cards)
     weighting = Weighting(prefill_weight, int(tokens.prompt))
     module = import_module(f"weighbridge.search.place.{ENGINES[engine.name]}")
     answer = module.place(question, settled, host, weighting)

@@ -52,7 +52,10 @@ WORTH = 0.95
 FILLS = 3
 FEED_FORWARD = re.compile(r"^ffn_(?:up|gate|down)$")
 WHOLE, SPLIT, SPLIT_DISK, AWAY, AWAY_DISK = "whole", "split", "split-disk", "host", "disk"
-PATTERNS = {True: r"ffn_(up|gate|down|gate_up)_(ch|)exps", False: r"ffn_(up|gate|down)\.(weight|bias)"}
+PATTERNS = {
+    True: r"ffn_(up|gate|down|gate_up)_(ch|)exps",
+    False: r"ffn_(up|gate|down)\.(weight|bias)",
+}
 
 
 class Bytes(NamedTuple):
@@ -160,15 +163,15 @@ class Placer:
         if spot.home < 0:
             step = self.clock.in_place(self.all_of(block), self.cards[0], disk=spot.home == DISK)
             cache = self.clock.remembered(layer) / host.bandwidth
-            filling = self.clock.layer(layer, self._first_gpu()).prompt
-            return step.plus(Seconds(cache, filling))
+            return step.plus(Seconds(cache, self.clock.layer(layer, self.cards[0]).prompt))
         card = self.cards[spot.home]
         if spot.moved is None:
             return self._with_cache(layer, layer, card)
         rest = self._with_cache(layer, self.clock.bare(layer), card)
         away = self.clock.in_place(self.moved(block), card, disk=spot.moved == DISK)
-        filling = self.clock.layer(layer, card).minus(self.clock.layer(self.clock.bare(layer), card))
-        return rest.plus(away).plus(Seconds(0.0, filling.prompt)).plus(self.hop(card).times(2))
+        bare = self.clock.layer(self.clock.bare(layer), card)
+        filling = self.clock.layer(layer, card).minus(bare).prompt
+        return rest.plus(away).plus(Seconds(0.0, filling)).plus(self.hop(card).times(2))
 
     def _with_cache(self, layer: Layer, part: Layer, card: Card) -> Seconds:
         """A layer's part on a card; its cache is read in host memory under ``-nkvo``."""
@@ -179,14 +182,11 @@ class Placer:
         hops = self.hop(card).times(2)
         return Seconds(own + cache, self.clock.layer(part, card).prompt).plus(hops)
 
-    def _first_gpu(self) -> Card:
-        return self.cards[0]
-
     def _head(self, home: int) -> Seconds:
         if home >= 0:
             return self.clock.ends(self.cards[home])
         size = float(self.bytes[-1].weights)
-        once = self.clock.ends(self._first_gpu())
+        once = self.clock.ends(self.cards[0])
         return self.clock.in_place(Moved(size, size), None).plus(Seconds(0.0, once.prompt))
 
     def hop(self, card: Card | None, other: Card | None = None) -> Seconds:
@@ -261,7 +261,7 @@ class Placer:
         homes = [spot.home for spot in spots[1:]]
         counts = [homes.count(gpu) for gpu in range(len(self.gpus))]
         found: dict[str, Any] = {"n_gpu_layers": str(sum(counts))}
-        if len(counts) > 1 and sum(counts):
+        if len(counts) > 1 and any(counts):
             found["tensor_split"] = ",".join(map(str, counts))
         found.update(self._sent(spots))
         if not self.offloads:
@@ -289,12 +289,10 @@ class Placer:
 
     def tried(self, spots: Spots, options: dict[str, Any]) -> Tried:
         """The placement as llama.cpp would allocate it."""
-        chosen, buffers = fitting.fit(self.described, self._settled(options), self.gpus)
-        return self._tried(spots, options, chosen, buffers)
+        _, buffers = fitting.fit(self.described, self._settled(options), self.gpus)
+        return self._tried(spots, options, buffers)
 
-    def _tried(
-        self, spots: Spots, options: dict[str, Any], chosen: Settings, buffers: Buffers
-    ) -> Tried:
+    def _tried(self, spots: Spots, options: dict[str, Any], buffers: Buffers) -> Tried:
         own, host = [0] * len(self.gpus), buffers.placement.host
         away = disk = 0
         for size, spot in zip(self.bytes, spots[1:], strict=True):
@@ -329,7 +327,7 @@ class Placer:
             sent = index < min(chosen.cpu_moe, self.count) and self.mixed(index) and device != host
             home = HOST if device == host else device
             spots.append(Spot(name, home, HOST if sent else None))
-        return self._tried(tuple(spots), {"fit": "on"}, chosen, buffers)
+        return self._tried(tuple(spots), {"fit": "on"}, buffers)
 
     def _by_device(self) -> Tried | None:
         """What it fills device by device, as flags that say the same; None where that is over."""

@@ -1,8 +1,8 @@
 """What ``--fit`` does over several GPUs where not all fits, device by device.
 
-The order of common/fit.cpp (llama.cpp, steps 3 and 4, since the GPUs' own limits count there): whole
-layers from the last GPU to the first, of a mixture without its experts; and if all layers have
-found a GPU, experts from the first GPU to the last. The parts of one layer that it moves at the end
+The order of llama.cpp's common/fit.cpp, steps 3 and 4: whole layers from the last GPU to the first,
+of a mixture without its experts; and if all layers have found a GPU, experts from the first GPU to
+the last. The parts of one layer that it moves at the end
 of each GPU are left out. ``engine.llama_cpp.fitting`` keeps to one count for all GPUs instead.
 """
 

@@ -41,8 +41,9 @@ class Tried(NamedTuple):
     """A placement that was planned: the options that make it, its seconds, whether all fits.
 
     ``used`` are the bytes of each GPU, ``fixed`` those of them that are not the blocks' own, the
-    host the last of both; ``limits`` what each may hold; ``weights`` those of each GPU. ``exact`` says that it is the optimum
-    under these limits; where it is not known to be, none is faster by more than the share ``gap``.
+    host the last of both; ``limits`` what each may hold; ``weights`` those of each GPU.
+    ``exact`` says that it is the optimum under these limits; where it is not known to be, none is
+    faster by more than the share ``gap``.
     """
 
     spots: Spots

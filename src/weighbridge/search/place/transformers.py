@@ -183,7 +183,7 @@ class Placer:
         options = {"device_map": kind, "max_memory": limits or self._limits()}
         asked = changed(self.request, options)
         question = self.setup.question._replace(deployment=asked.deployment)
-        where = {}
+        where: dict[int | str, int] = {}
         for share in shares(set_up(question)):
             where.update(dict.fromkeys(share.layers, share.device))
             if share.outer and any(p in share.outer for p in self.parts.before):
@@ -279,7 +279,8 @@ def _why_not(placer: Placer) -> str:
     room = sum(card.usable_bytes for card in placer.cards) + placer.host.memory
     needs = f"{format_bytes(whole)} of weights and cache"
     if whole > room and not placer.host.disk:
-        return f"{needs} are more than the {format_bytes(room)} of all GPUs and host memory; add --disk"
+        held = format_bytes(room)
+        return f"{needs} are more than the {held} of all GPUs and host memory; add --disk"
     fullest = place_name(0)
     return (
         f"{needs} fit nowhere: what runs on {fullest} keeps its cache and its activations there; "

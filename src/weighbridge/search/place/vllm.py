@@ -68,9 +68,7 @@ def layouts(cards: Sequence[Card]) -> list[dict[str, Any]]:
     return [each for index, each in enumerate(found) if each not in found[:index]]
 
 
-def _least(
-    question: Question, request: Request, host: Host, options: dict[str, Any]
-) -> int | None:
+def _least(question: Question, request: Request, host: Host, options: dict[str, Any]) -> int | None:
     """The fewest GiB of each rank in host memory with which it fits."""
     ranks = options["tensor_parallel_size"] * options["pipeline_parallel_size"]
     bare = _plan(question, request, {**options, "on": None}, 0)
