@@ -46,6 +46,8 @@ from weighbridge.speed.work import Cached
 
 NAMES = {HOST: "cpu", DISK: "disk"}
 ROTARY = "rotary_emb"
+# From here on one module of the model makes the cosines of all layers (modeling_llama.py).
+SHARED_ROTARY = (4, 45, 0)
 
 
 class Placer:
@@ -225,7 +227,7 @@ def device_map(model: Model, spots: Spots, version: tuple[int, ...]) -> dict[str
     if tied:
         found.setdefault("lm_head", where[EMBEDDING])
     root = prefix.rstrip(".").rpartition(".")[0]
-    if model.rotary_width and version >= (4, 45, 0) and root:
+    if model.rotary_width and version >= SHARED_ROTARY and root.partition(".")[0] == "model":
         found[f"{root}.{ROTARY}"] = where[EMBEDDING]
     for index in range(len(model.layers)):
         found[f"{prefix}{index}"] = where[str(index)]
