@@ -32,7 +32,7 @@ STAGES = (
     {"cli", "__init__", "__main__"},
 )
 # These print a plan of an earlier stage, and are imported only when one is printed.
-LATE = {("planner", "show"), ("training", "show")}
+LATE = {("planner", "show"), ("training", "show"), ("search", "show")}
 OPTIONAL = {"numpy", "pynvml", "amdsmi", "matplotlib"}
 # The one room that runs a model's own code; its child process refuses sockets.
 IMPURE = {"trace": {"torch", "transformers", "peft", "matplotlib"}}

@@ -201,8 +201,8 @@ def test_bad_input_is_one_sentence(
 def test_nothing_fits_and_it_says_what_would(
     engine: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["place", "llama-3.3-70b-instruct", "--on", "rtx-3060", "--engine", engine,
-             "--host-memory", "16GB"]  # fmt: skip
+    words = ["place", "qwen2.5-14b-instruct", "--on", "rtx-3060", "--engine", engine,
+             "--host-memory", "4GB"]  # fmt: skip
     assert main(words) == 1
     out, _ = capsys.readouterr()
     assert out.startswith("✗")
