@@ -20,7 +20,6 @@ from math import log
 from os.path import dirname, join
 from typing import Any, Literal, NamedTuple
 
-from weighbridge.formats.table import find_format
 from weighbridge.model.facts import Model
 
 # A size is near another within this factor: what 4 bits cost a 0.5B model says nothing of a 70B.
@@ -117,13 +116,14 @@ def cost_of_cache(dtype: str) -> tuple[Published, ...]:
     return tuple(row for row in published() if row.kind == "kv_cache" and row.format == dtype)
 
 
-def levels(formats: Iterable[str], model: Model) -> Mapping[str, int]:
-    """Formats → their place, 0 the best: by bits per weight, within one table by its figures.
+def levels(formats: Mapping[str, float], model: Model) -> Mapping[str, int]:
+    """Formats with their bits per weight → their place, 0 the best.
 
-    Formats of the same bits, to a quarter, share a place where no table tells them apart.
+    They stand by their bits, within one table by its figures. Formats of the same bits, to a
+    quarter, share a place where no table tells them apart.
     """
-    names = list(dict.fromkeys(formats))
-    bits = {name: round(bits_of(name) * 4) / 4 for name in names}
+    names = list(formats)
+    bits = {name: round(formats[name] * 4) / 4 for name in names}
     order = sorted(names, key=lambda name: -bits[name])
     tables: dict[tuple[str, str], dict[str, float]] = {}
     for row in kindred(model.id, model.parameters):
@@ -146,8 +146,3 @@ def _by_table(order: list[str], told: Mapping[str, float]) -> list[str]:
     """The places that a table's formats have, given to them in the order of its figures."""
     ranked = iter(sorted((name for name in order if name in told), key=lambda name: told[name]))
     return [next(ranked) if name in told else name for name in order]
-
-
-def bits_of(name: str) -> float:
-    """Bits per weight of a format of the table, scales included."""
-    return find_format(name).bits_per_weight

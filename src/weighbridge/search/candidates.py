@@ -166,7 +166,7 @@ def candidates(
 
 
 def _weights(runs: Runs, card: Card, wanted: str, model: Model) -> list[str]:
-    names = [name for name, least in runs.weights.items() if _able(runs, card, name, least)]
+    names = [name for name, least in runs.weights.items() if able(runs, card, name, least)]
     if wanted != "auto":
         return [wanted] if names else []
     return (
@@ -191,10 +191,11 @@ def _smaller(names: list[str], native: StorageFormat, *, ranks: bool) -> list[st
 def _cache(runs: Runs, card: Card, wanted: str) -> list[str]:
     if wanted != "auto":
         return [wanted]
-    return [name for name, least in runs.cache.items() if _able(runs, card, "auto", least)]
+    return [name for name, least in runs.cache.items() if able(runs, card, "auto", least)]
 
 
-def _able(runs: Runs, card: Card, weights: str, least: float) -> bool:
+def able(runs: Runs, card: Card, weights: str, least: float) -> bool:
+    """Whether a card has what an engine needs for a format."""
     if least == ANY:
         return True
     if card.vendor == "AMD":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import Literal, NamedTuple
 
-from weighbridge.errors import InputError
 from weighbridge.hardware.cards import find_card
 from weighbridge.hardware.prices import PURCHASE, RENT
 from weighbridge.search.candidates import ENGINES, Candidate, Rig, layouts
@@ -176,12 +175,3 @@ def _ratio(ratio: float, what: str) -> str:
     if 1 / ALIKE <= ratio <= ALIKE:
         return f"about {what}"
     return f"{ratio:.1f} times {what}" if ratio > 1 else f"{ratio:.2f} of {what}"
-
-
-def unknown(names: Iterable[str]) -> None:
-    """Refuse engines that are not searched."""
-    for name in names:
-        if name.partition("==")[0] not in ENGINES:
-            raise InputError(
-                f"engine {name[:40]!r} is not searched; searched are {', '.join(ENGINES)}"
-            )

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from weighbridge.engine import Engine, default_context, parse_engine
 from weighbridge.engine.storage import settle_storage
 from weighbridge.errors import InputError
 from weighbridge.formats.format import StorageFormat
+from weighbridge.memory.cache import Streams, cache_elements, own_streams
 from weighbridge.model.facts import Model
 from weighbridge.planner import Plan, plan_request
-from weighbridge.request import Request
+from weighbridge.request import Request, Tokens, settle_tokens
 from weighbridge.search.candidates import Candidate
 from weighbridge.speed.ask import CHUNKS, Answer
 from weighbridge.speed.constants import constants_of, platform_of
@@ -23,6 +25,8 @@ from weighbridge.speed.shape import shape_of
 from weighbridge.speed.step import Cost
 from weighbridge.speed.work import Cached, Work
 
+# Engines that keep what the model says, in the cache's type, and whose plan takes longest.
+LISTED = ("llama.cpp",)
 HALF_CACHES = {"fp8", "q8_0", "int8"}
 HELD = {"linear", "expert"}
 
@@ -34,10 +38,12 @@ class Estimate(NamedTuple):
     ttft: float
 
 
-class Probe(NamedTuple):
-    """What an engine says of a request where no card is named."""
+class Facts(NamedTuple):
+    """What an engine makes of the request whatever the card: lengths, and what it caches."""
 
-    plan: Plan
+    tokens: Tokens
+    element_bytes: int
+    streams: Streams
     sequence: int
 
 
@@ -46,23 +52,38 @@ class Paces:
 
     def __init__(self, request: Request, model: Model) -> None:
         self.request, self.model = request, model
-        self._probes: dict[str, Probe | None] = {}
+        self._facts: dict[str, Facts | None] = {}
         self._storages: dict[str, StorageFormat | None] = {}
         self._held: dict[str, int] = {}
         self._works: dict[tuple[Any, ...], tuple[Work, Work]] = {}
         self._costs: dict[tuple[Any, ...], Cost | None] = {}
         self._loads: dict[str, Load] = {}
 
-    def probe(self, engine: str) -> Probe | None:
-        """The engine's facts of the cache; None where it refuses the model or the lengths."""
-        if engine not in self._probes:
-            deployment = self.request.deployment._replace(on=None, engine=engine, own={})
+    def facts(self, engine: str) -> Facts | None:
+        """Lengths and cache under an engine; None where it refuses the model or the lengths."""
+        if engine not in self._facts:
             try:
-                plan = plan_request(self.request._replace(deployment=deployment), self.model)
-                self._probes[engine] = Probe(plan, int(plan.cache.bytes_per_sequence))
+                named = parse_engine(engine)
+                made = self._listed(named) if named.name in LISTED else self._planned(engine)
+                self._facts[engine] = made
             except InputError:
-                self._probes[engine] = None
-        return self._probes[engine]
+                self._facts[engine] = None
+        return self._facts[engine]
+
+    def _planned(self, engine: str) -> Facts:
+        """As the engine's own plan says, where no card is named."""
+        deployment = self.request.deployment._replace(on=None, engine=engine, own={})
+        plan = plan_request(self.request._replace(deployment=deployment), self.model)
+        cache = plan.cache
+        return Facts(plan.tokens, cache.element_bytes, cache.streams, int(cache.bytes_per_sequence))
+
+    def _listed(self, engine: Engine) -> Facts:
+        """Without its graph, for an engine whose cache has no pool and whose plan is long."""
+        model = self.model
+        tokens = settle_tokens(self.request, model.max_positions, generates=model.generates,
+                               default=default_context(engine, model))  # fmt: skip
+        kept = cache_elements(model.layer_groups(), tokens.cached)
+        return Facts(tokens, 2, own_streams, int(kept) * 2)
 
     def storage(self, weights: str) -> StorageFormat | None:
         """The format of the weights for this model; None where it is refused."""
@@ -80,8 +101,15 @@ class Paces:
         Embeddings, heads and everything an engine adds are left out, so that nothing that fits is
         ever above it.
         """
-        storage, probe = self._facts(candidate)
-        if storage is None or probe is None:
+        facts, layout = self.facts(candidate.engine), candidate.layout
+        kept = 0 if facts is None else facts.sequence * self.request.workload.concurrency
+        kept = kept // 2 if candidate.cache in HALF_CACHES else kept
+        return (self.matrices(candidate.weights) * layout.data + kept) // layout.ranks
+
+    def matrices(self, weights: str) -> int:
+        """Bytes of the layers' matrices in a format; 0 where it is refused."""
+        storage = self.storage(weights)
+        if storage is None:
             return 0
         if storage.name not in self._held:
             self._held[storage.name] = sum(
@@ -89,19 +117,13 @@ class Paces:
                 for parameter, count in self.model.every_parameter()
                 if parameter.role in HELD
             )
-        # llama.cpp states the cache of all its slots for one that may use it alone.
-        shared = candidate.engine.startswith("llama.cpp")
-        kept = probe.sequence * (1 if shared else self.request.workload.concurrency)
-        kept = kept // 2 if candidate.cache in HALF_CACHES else kept
-        layout = candidate.layout
-        return (self._held[storage.name] * layout.data + kept) // layout.ranks
+        return self._held[storage.name]
 
     def estimate(self, candidate: Candidate) -> Estimate | None:
         """Its pace; None where the engine is not timed on the card, or it is refused."""
-        storage, probe = self._facts(candidate)
-        if storage is None or probe is None:
+        storage, cache = self.storage(candidate.weights), self.facts(candidate.engine)
+        if storage is None or cache is None:
             return None
-        cache = probe.plan.cache
         element = 1 if candidate.cache in HALF_CACHES else cache.element_bytes
         cost = self._cost(candidate, storage, element)
         if cost is None:
@@ -133,17 +155,14 @@ class Paces:
 
     def _load(self, candidate: Candidate) -> Load:
         """The request's load as the engine cuts its prompts."""
-        engine, probe = candidate.engine, self.probe(candidate.engine)
-        if engine not in self._loads and probe is not None:
-            tokens, request = probe.plan.tokens, self.request
+        engine, facts = candidate.engine, self.facts(candidate.engine)
+        if engine not in self._loads and facts is not None:
+            tokens, request = facts.tokens, self.request
             chunk = request.deployment.max_num_batched_tokens or CHUNKS.get(_name(engine), 8192)
             self._loads[engine] = Load(
                 request.workload.concurrency, max(tokens.prompt, 1), max(tokens.output, 1), chunk
             )
         return self._loads[engine]
-
-    def _facts(self, candidate: Candidate) -> tuple[StorageFormat | None, Probe | None]:
-        return self.storage(candidate.weights), self.probe(candidate.engine)
 
 
 def _name(engine: str) -> str:

@@ -15,7 +15,8 @@ from math import inf
 from typing import Any, NamedTuple
 
 from weighbridge.errors import InputError, RequestError
-from weighbridge.formats.quality import Published, bits_of, kindred, levels
+from weighbridge.formats.format import StorageFormat
+from weighbridge.formats.quality import Published, kindred, levels
 from weighbridge.hardware.prices import PURCHASE, RENT, Price, Prices, price_of, price_table
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
@@ -41,6 +42,7 @@ from weighbridge.search.choice import (
 )
 from weighbridge.search.losers import Loser, Row, losers_of
 from weighbridge.search.pace import Estimate, Paces, estimate_of
+from weighbridge.search.reasons import reasons
 
 MOST_PLANS = 400
 # Where no time is asked for: about the pace at which people read, and how long they wait for it.
@@ -66,6 +68,75 @@ class Recommendation(NamedTuple):
     def listed(self) -> tuple[Choice, ...]:
         """The short list: one per rig, in the order that was asked for."""
         return short_list(self.front, self.wish)
+
+    def reasons(self, choice: Choice) -> list[str]:
+        """Why a choice of the front is on it, and what to know of it."""
+        return reasons(choice, self.front, self.published)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON prints it."""
+        asked = {name: value for name, value in self.wish._asdict().items() if value is not None}
+        listed = self.listed
+        return {
+            "schema": 1,
+            "model": {"id": self.model.id, "parameters": self.model.parameters},
+            "request": self.request.to_dict(),
+            "asked": asked,
+            "recommended": [
+                {**choice_to_dict(each), "reasons": self.reasons(each)} for each in listed
+            ],
+            "front": [choice_to_dict(each) for each in self.front],
+            "lost": [loser_to_dict(each) for each in self.losers],
+            "searched": {
+                "considered": self.considered,
+                "planned": self.planned,
+                "left_out": dict(self.left_out),
+            },
+            "assumed": list(self.assumptions),
+        }
+
+
+def choice_to_dict(choice: Choice) -> dict[str, Any]:
+    """One choice: what it is, its pace, its price, its quality and the request that plans it."""
+    candidate, plan = choice.candidate, choice.plan
+    fullest = max(plan.devices, key=lambda device: device.total)
+    return {
+        "on": candidate.rig.name,
+        "engine": str(plan.engine),
+        "weights": plan.settings["weights"],
+        "kv_cache_dtype": candidate.cache,
+        "layout": candidate.layout._asdict(),
+        "fits": plan.fits,
+        "sure": plan.verdict.sure,
+        "total_bytes": fullest.total,
+        "usable_bytes": fullest.usable,
+        "seconds_per_token": choice.pace.tpot,
+        "time_to_first_token": choice.pace.ttft,
+        "tokens_per_second": choice.tokens_per_second,
+        "watts": choice.watts,
+        "owned": candidate.rig.owned,
+        "price": None if choice.price is None else choice.price.to_dict(),
+        "cost": None if choice.cost is None else dict(zip(ENDS, choice.cost, strict=True)),
+        "cost_per_million_tokens": None
+        if choice.per_million is None
+        else dict(zip(ENDS, choice.per_million, strict=True)),
+        "quality": {"place": choice.level, "cache_bits": choice.cache_bits},
+        "request": choice.request.to_dict(),
+    }
+
+
+def loser_to_dict(loser: Loser) -> dict[str, Any]:
+    """An alternative and what is against it."""
+    return {
+        "what": loser.what,
+        "candidate": loser.candidate.said,
+        "why": loser.why,
+        "because": loser.because,
+        "choice": None if loser.choice is None else choice_to_dict(loser.choice),
+    }
+
+
+ENDS = ("low", "high")
 
 
 def recommend(
@@ -201,27 +272,26 @@ class _Search:
         if not self._levels:
             names = {name for runs in ENGINES.values() for name in runs.weights}
             names |= {self.request.deployment.weights, "mxfp4_moe"}
-            stored = {name: self.stored(name) for name in names}
-            places = levels([name for name in stored.values() if name], self.model)
+            stored = {name: self.paces.storage(name) for name in names}
+            known = {each.name: self.bits(each) for each in stored.values() if each is not None}
+            places = levels(known, self.model)
+            own = stored["auto"]
             # Weights that are stored in few bits lose nothing by being kept as they are.
-            best = places.get(stored["auto"], 0) if self.model.quantization else 0
+            best = places[own.name] if own is not None and self.model.quantization else 0
             self._levels = {
-                name: max(places.get(own, 99) - best, 0) for name, own in stored.items()
+                name: max(places[each.name] - best, 0)
+                for name, each in stored.items()
+                if each is not None
             }
         return self._levels.get(candidate.weights, 99), -cache_bits(candidate.cache)
-
-    def stored(self, weights: str) -> str:
-        """The name of a format as it is for this model; empty where it is refused."""
-        found = self.paces.storage(weights)
-        return "" if found is None else found.name
 
     def _could(self, candidate: Candidate) -> Estimate | None:
         """The estimate of a candidate that could keep to the wish and fit; None for others."""
         self.considered += 1
         storage = self.paces.storage(candidate.weights)
-        if storage is None or self.paces.probe(candidate.engine) is None:
+        if storage is None or self.paces.facts(candidate.engine) is None:
             self._drop("refused by the engine")
-        elif self.bits(storage.name) < self.wish.least_bits:
+        elif self.bits(storage) < self.wish.least_bits:
             self._drop("fewer bits than asked")
         elif self.paces.least(candidate) > self.room(candidate.rig):
             self._drop("matrices and cache alone are larger than the cards")
@@ -235,11 +305,11 @@ class _Search:
                 return estimate
         return None
 
-    def bits(self, storage: str) -> float:
+    def bits(self, storage: StorageFormat) -> float:
         """Bits per weight of a format."""
-        if storage not in self._bits:
-            self._bits[storage] = bits_of(storage)
-        return self._bits[storage]
+        if storage.name not in self._bits:
+            self._bits[storage.name] = storage.bits_per_weight
+        return self._bits[storage.name]
 
     def room(self, rig: Rig) -> int:
         """The most that a program may find on one of the rig's cards."""
