@@ -97,11 +97,13 @@ def middle(cost: tuple[float, float] | None) -> float:
 
 
 def short_list(front: Iterable[Choice], wish: Wish) -> tuple[Choice, ...]:
-    """The first of each rig in the order of ``wish.by``, as many as were asked for."""
+    """The first of each rig in the order of ``wish.by``, then others, as many as were asked for."""
     ordered = sorted(front, key=lambda choice: order_of(choice, wish.by))
     first = {choice.candidate.rig.name: choice for choice in reversed(ordered)}
     kept = [choice for choice in ordered if first[choice.candidate.rig.name] is choice]
-    return tuple(kept[: wish.most])
+    taken = {choice.candidate for choice in kept}
+    others = [choice for choice in ordered if choice.candidate not in taken]
+    return tuple([*kept, *others][: wish.most])
 
 
 def order_of(choice: Choice, by: str) -> tuple[Any, ...]:

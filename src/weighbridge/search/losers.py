@@ -116,8 +116,9 @@ def _judged(
     limit = _over(choice, wish)
     if limit is not None:
         return Loser(what, candidate, *limit, choice)
+    fronted = any(each.candidate == candidate for each in front)
     winner = next((each for each in front if beats(each, choice)), None)
-    if winner is not None:
+    if winner is not None and not fronted:
         told = f"{winner.candidate.said} is {_versus(winner, choice)}"
         return Loser(what, candidate, "beaten", told, choice, winner)
     told = f"{_versus(choice, listed[0])}, compared with the first" if listed else "it would do"

@@ -149,7 +149,10 @@ def best_format(
 ) -> tuple[Plan, str, float, Estimate] | str:
     """The format of most bits that keeps to the limits, planned; else why none does."""
     paces = Paces(request, model)
-    ways = by_bits(_ways(rig, engine, model), paces)
+    try:
+        ways = by_bits(_ways(rig, engine, model), paces)
+    except InputError:
+        return "its files do not say how weights are stored"
     room = rig.card.usable.high * rig.size
     if ways and min(paces.matrices(each.weights) for each in ways) > room:
         return "does not fit"

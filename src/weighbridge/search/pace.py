@@ -112,10 +112,17 @@ class Paces:
         if storage is None:
             return 0
         if storage.name not in self._held:
-            self._held[storage.name] = sum(
-                storage.bytes_of(parameter) * count
+            held = [
+                (parameter, count)
                 for parameter, count in self.model.every_parameter()
-                if parameter.role in HELD
+                if parameter.role in HELD and len(parameter.shape) > 1
+            ]
+            # No tensor of a mixture is in fewer bits than the type that names it, where those
+            # that are considered are mixed; to ask each layer's type takes far longer.
+            self._held[storage.name] = (
+                int(sum(p.elements * count for p, count in held) * storage.bits_per_weight / 8)
+                if storage.by_layer
+                else sum(storage.bytes_of(parameter) * count for parameter, count in held)
             )
         return self._held[storage.name]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from weighbridge.formats.quality import Published
-from weighbridge.hardware.prices import RENT
+from weighbridge.hardware.prices import RENT, dated, spoken
 from weighbridge.search.candidates import ENGINES
-from weighbridge.search.choice import Choice, middle, order_of, published_of
+from weighbridge.search.choice import Choice, order_of, published_of
 from weighbridge.speed.ask import Answer, bound_by
 
 BEST = {
-    "cost": "the cheapest of those that do",
+    "cost": "the cheapest of all that keep to what was asked",
     "speed": "the fastest",
     "quality": "the best kept weights, at the least price",
     "tokens": "the cheapest by the token",
@@ -94,9 +94,12 @@ def price(choice: Choice) -> list[str]:
     if choice.price is None or choice.cost is None:
         return ["no price of this card is known"]
     offers = len(choice.price.quotes)
-    said = [f"price from {offers} {'offer' if offers == 1 else 'offers'}: {choice.price}, each"]
-    if choice.cost[0] and choice.cost[1] >= 2 * choice.cost[0]:
-        said[0] += f"; {choice.cost[1] / choice.cost[0]:.1f} times between them"
-    if choice.price.kind == RENT and middle(choice.cost) and offers == 1:
-        said[0] += "; one offer is no market"
-    return said
+    low, high = choice.price.low, choice.price.high
+    verb = "rents" if choice.price.kind == RENT else "sells"
+    said = (
+        f"a card {verb} for {spoken(low, high)} by {offers} "
+        f"{'offer' if offers == 1 else 'offers'} of {dated(choice.price)}"
+    )
+    if low and high >= 2 * low:
+        said += f", {high / low:.1f} times apart"
+    return [f"{said}, and one offer is no market" if offers == 1 else said]

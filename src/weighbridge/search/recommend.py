@@ -48,6 +48,11 @@ MOST_PLANS = 400
 # Where no time is asked for: about the pace at which people read, and how long they wait for it.
 READING, PATIENCE = 0.1, 10.0
 USUAL_OUTPUT = 256
+NOT_SEARCHED = (
+    "not searched: expert parallelism, weights or cache in host memory, drafts, prices of spot and "
+    "reserved machines",
+    "not searched: cards of different kinds used together",
+)
 
 
 class Recommendation(NamedTuple):
@@ -165,7 +170,8 @@ def recommend(
     free = wish.owned is None and request.deployment.on is None
     return Recommendation(
         request, model, wish, front, dict(search.left_out), search.planned, search.considered,
-        tuple(assumptions), kindred(model.id, model.parameters),
+        (*assumptions, *NOT_SEARCHED[: None if several_kinds(wish) else 1]),
+        kindred(model.id, model.parameters),
         losers_of(listed, front, wish, search.rows, search.choice, free=free),
     )  # fmt: skip
 
@@ -189,6 +195,11 @@ def settled(request: Request, model: Model) -> tuple[Request, list[str]]:
             else f"{output} tokens of output assumed; set them with --output-tokens"
         )
     return Request(request.model, deployment, workload), said
+
+
+def several_kinds(wish: Wish) -> bool:
+    """Whether what one has is of more than one card."""
+    return wish.owned is not None and len({rig.card for rig in rigs_owned(wish.owned)}) > 1
 
 
 class _Search:
@@ -227,16 +238,16 @@ class _Search:
             if limit is not None and not rig.owned:
                 price = price_of(card, kind, self.prices)
                 if price is None:
-                    return self._drop(f"no {kind} price known")
+                    return self._drop(f"machine: no {kind} price known")
                 if price.low * rig.size > limit:
-                    return self._drop(f"dearer than asked to {kind}")
+                    return self._drop(f"machine: dearer than asked to {kind}")
         if not asked and self.price(rig) is None:
-            return self._drop(f"no {wish.kind} price known")
+            return self._drop(f"machine: no {wish.kind} price known")
         if wish.power is not None:
             if card.watts is None:
-                return self._drop("power not known")
+                return self._drop("machine: power not known")
             if card.watts * rig.size > wish.power:
-                return self._drop("more power than asked")
+                return self._drop("machine: more power than asked")
         return True
 
     def _drop(self, why: str) -> bool:

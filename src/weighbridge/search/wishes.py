@@ -24,7 +24,7 @@ class Limits(NamedTuple):
     tokens_per_second: float = 10.0
     text: str = ""
     least_bits: float = 4.0
-    most: int = 5
+    most: int = 3
 
 
 def read_wish(
