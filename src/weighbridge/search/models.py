@@ -154,7 +154,7 @@ def best_format(
     except InputError:
         return "its files do not say how weights are stored"
     room = rig.card.usable.high * rig.size
-    if ways and min(paces.matrices(each.weights) for each in ways) > room:
+    if ways and min(paces.matrices(each.weights)[0] for each in ways) > room:
         return "does not fit"
     if paces.facts(engine) is None:
         return "refused by the engine"

@@ -5,17 +5,19 @@ The numbers are those of the plan (``planner``): the same functions of the same 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from weighbridge.engine import Engine, default_context, parse_engine
+from weighbridge.engine.layout import Layout
 from weighbridge.engine.storage import settle_storage
 from weighbridge.errors import InputError
 from weighbridge.formats.format import StorageFormat
 from weighbridge.memory.cache import Streams, cache_elements, own_streams
-from weighbridge.model.facts import Model
+from weighbridge.model.facts import Model, Parameter
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import Request, Tokens, settle_tokens
-from weighbridge.search.candidates import Candidate
+from weighbridge.search.candidates import ENGINES, Candidate
 from weighbridge.speed.ask import CHUNKS, Answer
 from weighbridge.speed.constants import constants_of, platform_of
 from weighbridge.speed.kernels import kernels_of
@@ -54,7 +56,7 @@ class Paces:
         self.request, self.model = request, model
         self._facts: dict[str, Facts | None] = {}
         self._storages: dict[str, StorageFormat | None] = {}
-        self._held: dict[str, int] = {}
+        self._held: dict[str, tuple[int, int]] = {}
         self._works: dict[tuple[Any, ...], tuple[Work, Work]] = {}
         self._costs: dict[tuple[Any, ...], Cost | None] = {}
         self._loads: dict[str, Load] = {}
@@ -104,26 +106,23 @@ class Paces:
         facts, layout = self.facts(candidate.engine), candidate.layout
         kept = 0 if facts is None else facts.sequence * self.request.workload.concurrency
         kept = kept // 2 if candidate.cache in HALF_CACHES else kept
-        return (self.matrices(candidate.weights) * layout.data + kept) // layout.ranks
+        every, experts = self.matrices(candidate.weights)
+        # Replicas may share experts out among each other (vLLM does).
+        return ((every - experts) * layout.data + experts + kept) // layout.ranks
 
-    def matrices(self, weights: str) -> int:
-        """Bytes of the layers' matrices in a format; 0 where it is refused."""
+    def matrices(self, weights: str) -> tuple[int, int]:
+        """Bytes of the layers' matrices in a format, and the experts' of them."""
         storage = self.storage(weights)
         if storage is None:
-            return 0
+            return 0, 0
         if storage.name not in self._held:
             held = [
                 (parameter, count)
                 for parameter, count in self.model.every_parameter()
                 if parameter.role in HELD and len(parameter.shape) > 1
             ]
-            # No tensor of a mixture is in fewer bits than the type that names it, where those
-            # that are considered are mixed; to ask each layer's type takes far longer.
-            self._held[storage.name] = (
-                int(sum(p.elements * count for p, count in held) * storage.bits_per_weight / 8)
-                if storage.by_layer
-                else sum(storage.bytes_of(parameter) * count for parameter, count in held)
-            )
+            experts = [row for row in held if row[0].role == "expert"]
+            self._held[storage.name] = _bytes(held, storage), _bytes(experts, storage)
         return self._held[storage.name]
 
     def estimate(self, candidate: Candidate) -> Estimate | None:
@@ -135,13 +134,15 @@ class Paces:
         cost = self._cost(candidate, storage, element)
         if cost is None:
             return None
-        kept = (candidate.engine, storage.name, candidate.layout, element)
+        # A plan times llama.cpp's layers one card after the other as it does those of one card.
+        layout = candidate.layout if ENGINES[_name(candidate.engine)].ranks else Layout()
+        kept = (candidate.engine, storage.name, layout, element)
         if kept not in self._works:
-            shape = shape_of(self.model, storage, candidate.layout)
+            shape = shape_of(self.model, storage, layout)
             setting = Setting(shape, cost, self._load(candidate), Cached(element, cache.streams))
             self._works[kept] = works_of(setting)
         step, prompt = self._works[kept]
-        pace = timed(self._load(candidate), cost, step, prompt, candidate.layout.data)
+        pace = timed(self._load(candidate), cost, step, prompt, layout.data)
         return Estimate(float(pace.decode.seconds), float(pace.first))
 
     def _cost(self, candidate: Candidate, storage: StorageFormat, element: float) -> Cost | None:
@@ -170,6 +171,17 @@ class Paces:
                 request.workload.concurrency, max(tokens.prompt, 1), max(tokens.output, 1), chunk
             )
         return self._loads[engine]
+
+
+def _bytes(held: Iterable[tuple[Parameter, int]], storage: StorageFormat) -> int:
+    """Bytes of parameters, or less.
+
+    No tensor of a mixture that is considered is in fewer bits than the type that names it, and to
+    ask for each layer's type takes far longer.
+    """
+    if storage.by_layer:
+        return int(sum(p.elements * count for p, count in held) * storage.bits_per_weight / 8)
+    return sum(storage.bytes_of(parameter) * count for parameter, count in held)
 
 
 def _name(engine: str) -> str:

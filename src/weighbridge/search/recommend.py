@@ -21,7 +21,7 @@ from weighbridge.hardware.prices import PURCHASE, RENT, Price, Prices, price_of,
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.planner import plan_request
-from weighbridge.request import DEFAULT_CONTEXT, Request
+from weighbridge.request import DEFAULT_CONTEXT, Request, settle_tokens
 from weighbridge.search.candidates import (
     ENGINES,
     Candidate,
@@ -163,6 +163,7 @@ def recommend(
             f"at most {READING:g} s per token, about the pace of reading, and {PATIENCE:g} s to "
             "the first are assumed; set them with --tpot and --ttft"
         )
+    settle_tokens(request, model.max_positions, generates=True)
     search = _Search(request, model, wish, tuple(engines or ENGINES))
     search.walk()
     front = tuple(search.front)
