@@ -104,7 +104,7 @@ def check_loser(found: Recommendation, loser: Any, asked: dict[str, Any]) -> Non
     tpot=st.sampled_from((0.01, 0.03, 0.1, 1.0)),
     limits=st.sampled_from(({}, {"power": 500}, {"ttft": 2.0}, {"least_bits": 3})),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_every_choice_fits_and_keeps_to_what_was_asked(
     model: str, on: str, context: int, concurrency: int, tpot: float, limits: dict[str, Any]
 ) -> None:
@@ -134,7 +134,7 @@ def test_nothing_on_a_card_is_better_than_the_front(model: str) -> None:
     seen = 0
     for each in candidates(rig, ("vllm", "sglang"), "auto", "auto", 2, found.model):
         base = found.request.deployment._replace(on=None)
-        request = found.request._replace(deployment=each.deployment(base))
+        request = found.request._replace(deployment=each.deployment(base, 2))
         try:
             plan = plan_request(request, found.model)
         except InputError:
@@ -170,7 +170,7 @@ def test_estimates_are_those_of_the_plan_and_bounds_hold(model: str, on: str) ->
     seen = 0
     for rig in rigs_named(on):
         for each in list(candidates(rig, ENGINES, "auto", "auto", 24, facts))[::5]:
-            deployment = each.deployment(request.deployment._replace(on=None))
+            deployment = each.deployment(request.deployment._replace(on=None), 24)
             try:
                 plan = plan_request(request._replace(deployment=deployment), facts)
             except InputError:
@@ -240,6 +240,21 @@ def test_the_command_starts_that_engine(engine: str) -> None:
         text = " ".join(word.rstrip("\\") for word in words)
         assert read_command(text.split()).engine == engine
     assert choice.plan.verdict.because in command
+
+
+def test_the_command_of_llama_cpp_has_room_for_all_users() -> None:
+    found = recommended("llama-3.1-8b", on="1xrtx-4090", engine="llama.cpp", concurrency=3)
+    choice = found.listed[0]
+    words = command_of(choice).splitlines()[-1].split()
+    assert words[words.index("-np") + 1] == "3"
+    assert words[words.index("-c") + 1] == str(3 * 8192)
+
+
+def test_lengths_alone_are_a_context_of_both_together() -> None:
+    asked = {"on": "1xrtx-4090", "engine": "llama.cpp", "input_tokens": 1000, "output_tokens": 24}
+    found = recommended("llama-3.1-8b", **asked)
+    assert found.request.deployment.max_model_len == 1024
+    assert found.listed[0].plan.context == 1024
 
 
 @pytest.mark.parametrize(

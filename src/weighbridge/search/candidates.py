@@ -82,10 +82,13 @@ class Candidate(NamedTuple):
     cache: str
     layout: Layout
 
-    def deployment(self, base: Deployment) -> Deployment:
-        """The deployment that it stands for, everything else as in ``base``."""
-        ranks = ENGINES[self.engine.partition("==")[0]].ranks and self.rig.size > 1
-        layout = self.layout
+    def deployment(self, base: Deployment, sequences: int) -> Deployment:
+        """The deployment that it stands for, everything else as in ``base``.
+
+        llama.cpp is given a slot for each of ``sequences``, and every layer on the cards.
+        """
+        served = ENGINES[_name(self.engine)].ranks
+        ranks, layout = served and self.rig.size > 1, self.layout
         return base._replace(
             on=self.rig.name,
             engine=self.engine,
@@ -94,7 +97,8 @@ class Candidate(NamedTuple):
             tensor_parallel_size=layout.tensor if ranks else None,
             pipeline_parallel_size=layout.pipeline if ranks and layout.pipeline > 1 else None,
             data_parallel_size=layout.data if ranks and layout.data > 1 else None,
-            own={"n_gpu_layers": "all"} if not ENGINES[_name(self.engine)].ranks else {},
+            max_num_seqs=None if served else sequences,
+            own={} if served else {"n_gpu_layers": "all"},
         )
 
     @property

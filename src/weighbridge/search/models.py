@@ -169,7 +169,10 @@ def best_format(
             continue
         base = request.deployment._replace(on=None)
         try:
-            plan = plan_request(request._replace(deployment=each.deployment(base)), model)
+            plan = plan_request(
+                request._replace(deployment=each.deployment(base, request.workload.concurrency)),
+                model,
+            )
         except InputError:
             return "refused by the engine"
         pace, free = estimate_of(plan), free_share(plan)

@@ -195,6 +195,10 @@ def settled(request: Request, model: Model) -> tuple[Request, list[str]]:
             if workload.input_tokens is None
             else f"{output} tokens of output assumed; set them with --output-tokens"
         )
+    if deployment.max_model_len is None:
+        # llama.cpp would keep room for all that the model was trained with.
+        whole = (workload.input_tokens or 0) + (workload.output_tokens or 0)
+        deployment = deployment._replace(max_model_len=whole)
     return Request(request.model, deployment, workload), said
 
 
@@ -365,7 +369,9 @@ class _Search:
     def choice(self, candidate: Candidate) -> Choice | None:
         """The candidate planned; None where the engine refuses the request or is not timed."""
         base = self.request.deployment._replace(on=None)
-        request = self.request._replace(deployment=candidate.deployment(base))
+        request = self.request._replace(
+            deployment=candidate.deployment(base, self.request.workload.concurrency)
+        )
         try:
             plan = plan_request(request, self.model)
         except InputError:
