@@ -302,3 +302,13 @@ def test_as_json_and_as_text(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_is_exit_code_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recommend", "llama-3.1-405b", "--on", "1xt4"]) == 1
     assert "nothing that was searched" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_the_front_is_drawn(tmp_path: Path, ending: str) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"front.{ending}"
+    words = ["recommend", "gpt2", "--on", "t4,l4", "--engine", "vllm,llama.cpp", "--plot"]
+    assert main([*words, str(path)]) == 0
+    start = path.read_bytes()[:300]
+    assert (b"<svg" in start or b"<?xml" in start) if ending == "svg" else start[1:4] == b"PNG"
