@@ -304,11 +304,10 @@ def test_nothing_is_exit_code_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nothing that was searched" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("ending", ["svg", "png"])
-def test_the_front_is_drawn(tmp_path: Path, ending: str) -> None:
+def test_the_front_is_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    path = tmp_path / f"front.{ending}"
-    words = ["recommend", "gpt2", "--on", "t4,l4", "--engine", "vllm,llama.cpp", "--plot"]
+    path = tmp_path / "front.svg"
+    words = ["recommend", "gpt2", "--on", "l4", "--engine", "vllm", "--plot"]
     assert main([*words, str(path)]) == 0
     start = path.read_bytes()[:300]
-    assert (b"<svg" in start or b"<?xml" in start) if ending == "svg" else start[1:4] == b"PNG"
+    assert b"<svg" in start or b"<?xml" in start
