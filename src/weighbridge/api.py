@@ -12,8 +12,8 @@ from weighbridge.request import make_request
 if TYPE_CHECKING:
     from weighbridge.rules import RuleResult
     from weighbridge.search.fit import Fit
-    from weighbridge.search.place.find import Placement
     from weighbridge.search.models import Shelf
+    from weighbridge.search.place.find import Placement
     from weighbridge.search.recommend import Recommendation
     from weighbridge.search.sweep import Sweep
     from weighbridge.trace.question import Question
@@ -98,6 +98,8 @@ def place(
     request = make_request(os.fspath(model), options)
     weight = float(read_value(Option("prefill_weight", "", kind="number"), prefill_weight))
     return place_request(request, make_host(host_memory, host_bandwidth, disk), weight)
+
+
 def recommend(model: Name | None = None, **options: Any) -> Recommendation | Shelf:
     """Which card, how many, which engine, format and split; without a model, which models.
 
