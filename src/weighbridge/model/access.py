@@ -64,9 +64,9 @@ def local_path(text: str) -> str | None:
         path = expanduser(text)
         return path if exists(path) else None
     for root in roots:
-        path = _resolved(os.path.join(root, text))
-        if path is not None and _inside(path, (root,)) and exists(path):
-            return path
+        resolved = _resolved(os.path.join(root, text))
+        if resolved is not None and _inside(resolved, (root,)) and exists(resolved):
+            return resolved
     return None
 
 
