@@ -41,6 +41,7 @@ def test_work_streams_as_lines_and_as_events(live: Live) -> None:
 
 
 def test_work_that_streams_can_be_cancelled(live: Live) -> None:
+    until(lambda: live.metric("workers_busy") == 0)
     connection = live.connect()
     connection.request(
         "POST", "/api/v1/fit", json.dumps(SLOW), {**JSON, "accept": "application/x-ndjson"}
@@ -58,6 +59,7 @@ def test_work_that_streams_can_be_cancelled(live: Live) -> None:
 
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
 def test_work_ends_where_the_client_goes_away(live: Live, accept: str) -> None:
+    until(lambda: live.metric("workers_busy") == 0)
     ended = live.metric("workers_ended")
     connection = live.connect()
     connection.request("POST", "/api/v1/fit", json.dumps(SLOW), {**JSON, "accept": accept})
