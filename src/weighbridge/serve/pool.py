@@ -211,10 +211,17 @@ async def _start(*, hub: bool) -> asyncio.subprocess.Process:
     kept = {k: v for k, v in os.environ.items() if hub or not k.startswith(SECRETS)}
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # the folder that the server was started in holds no part of it
         "-m",
         "weighbridge.serve.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**kept, **QUIET, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**kept, **QUIET, "PYTHONPATH": _path()},
         start_new_session=True,
     )
+
+
+def _path() -> str:
+    """Where a worker finds this very package."""
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
