@@ -36,6 +36,14 @@ class Job(NamedTuple):
     seconds: float
     long: bool = False
     handle: str | None = None
+    lang: str = "en"
+
+
+class Reply(NamedTuple):
+    """An answer as it is sent, and the language of its words."""
+
+    body: bytes
+    lang: str
 
 
 class Worker:
@@ -48,14 +56,15 @@ class Worker:
         self.questions = process.stdin
         self.answers = process.stdout
 
-    async def ask(self, job: Job, told: Told | None, supply: Supply) -> bytes:
+    async def ask(self, job: Job, told: Told | None, supply: Supply) -> Reply:
         """The answer of a job; raises Problem where there is none."""
-        self.questions.write(packed({"work": job.work, "handle": job.handle}, job.body))
+        asked = {"work": job.work, "handle": job.handle, "lang": job.lang}
+        self.questions.write(packed(asked, job.body))
         await self.questions.drain()
         while True:
             head, body = await read_frame_async(self.answers)
             if "done" in head:
-                return body
+                return Reply(body, head["lang"])
             if "problem" in head:
                 raise Problem(head["problem"], head["detail"], head.get("kind"))
             if "need" in head:
@@ -115,7 +124,7 @@ class Pool:
             with suppress(TimeoutError):
                 await asyncio.wait_for(worker.process.wait(), 5)
 
-    async def run(self, job: Job, told: Told | None = None) -> bytes:
+    async def run(self, job: Job, told: Told | None = None) -> Reply:
         """The answer of a job. Raises Problem: busy, too long, or what the worker says."""
         if self.waiting >= self.settings.waiting:
             raise Problem("busy", "too many questions wait already; ask again in a moment")
@@ -127,7 +136,7 @@ class Pool:
         finally:
             self._long.release()
 
-    async def _run(self, job: Job, told: Told | None) -> bytes:
+    async def _run(self, job: Job, told: Told | None) -> Reply:
         worker: Worker = await self._in_time(self._idle.get())
         whole = False
         self._at_work += 1

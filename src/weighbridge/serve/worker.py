@@ -76,7 +76,9 @@ class Worker:
     def answer(self, head: dict[str, Any], raw: bytes) -> None:
         """One question: an answer or a problem, whatever it is."""
         from weighbridge.errors import InputError
+        from weighbridge.words import say, use
 
+        use(head["lang"])
         try:
             body = self._answered(head, raw)
         except _Malformed as error:
@@ -84,7 +86,7 @@ class Worker:
         except _Gone as error:
             self.say({"problem": "gone", "detail": str(error)})
         except InputError as error:
-            detail = _one_line(str(error))
+            detail = say(_one_line(str(error)))
             self.say({"problem": "input", "detail": detail, "kind": type(error).__name__})
         except MemoryError:
             self.say({"problem": "too-much", "detail": "the answer takes more memory than this "
@@ -109,19 +111,27 @@ class Worker:
             detail = f"the answer has {len(body):,} bytes, more than {self.most:,}; ask for less"
             self.say({"problem": "too-much", "detail": detail})
         else:
-            self.say({"done": True}, body)
+            from weighbridge.words import language
+
+            self.say({"done": True, "lang": language()}, body)
 
     def _answered(self, head: dict[str, Any], raw: bytes) -> bytes:
         from weighbridge.model.access import limited
+        from weighbridge.serve.language import asked_language
         from weighbridge.serve.work import do
+        from weighbridge.words import say_all, use
 
         work = head["work"]
         sent = _parsed(raw, work)
+        if sent.get("lang") is not None:
+            use(asked_language(sent["lang"]))
         sent.pop("lang", None)
         model, given = self._model(work, head, sent)
         with limited(self.access._replace(given=given)):
             found = do(work, model, sent, self._teller())
-        text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(
+            say_all(found), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
         return text.encode("utf-8", "replace")
 
     def _model(
