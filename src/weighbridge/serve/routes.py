@@ -24,8 +24,8 @@ class Route(NamedTuple):
     ``base`` is the table of options that its body takes and ``own`` what it has beside them;
     ``lists`` are options that take a list of counts here, ``without`` those that it does not take.
     ``subject`` says whether a model must be named. ``long`` work has the longer limit. ``needs`` is
-    the function of the api without which there is no such route, ``table`` where more of its
-    options stand.
+    the function of the api without which there is no such route, ``tables`` where more of
+    its options stand.
     """
 
     path: str
@@ -38,7 +38,7 @@ class Route(NamedTuple):
     get: bool = True
     long: bool = False
     needs: str | None = None
-    table: str | None = None
+    tables: tuple[str, ...] = ()
     example: dict[str, object] | None = None
 
     @property
@@ -83,17 +83,21 @@ ROUTES = (
           own=(Option("target", "the tool", "NAME", choices=TARGETS),),
           example={"model": "llama-3.1-8b", "method": "lora", "target": "trl"}),
     Route("fleet", "How many replicas a load needs, simulated", get=False, long=True,
-          needs="fleet", table="weighbridge.fleet.options:FLEET"),
+          needs="fleet", tables=("weighbridge.fleet.options:FLEET",),
+          example={"model": "llama-3.1-8b", "on": "h100", "users": 8, "requests": 200}),
     Route("recommend", "Which hardware, engine and format serve best; or which models", get=False,
           long=True, subject="maybe", needs="recommend",
-          table="weighbridge.options.recommend:WISHES"),
+          tables=("weighbridge.options.recommend:WISHES",
+                  "weighbridge.options.recommend:MODELS"),
+          example={"on": "rtx-4090"}),
     Route("place", "What of a model lies on which device, in host memory or on disk", get=False,
           long=True, needs="place",
           own=(Option("host_memory", "host memory for weights: 64GB", "SIZE", kind="size"),
                Option("host_bandwidth", "bytes a second of host memory: 90GB/s", "RATE"),
                Option("disk", "weights may lie on a disk that is read at this rate", "RATE"),
                Option("prefill_weight", "seconds of a prompt's token count as often as this",
-                      "W", kind="number"))),
+                      "W", kind="number")),
+          example={"model": "llama-3.1-70b", "on": "2xrtx-4090", "host_memory": "128GB"}),
 )  # fmt: skip
 
 
@@ -116,11 +120,12 @@ def files_of(route: Route) -> tuple[str, ...]:
 
 
 def _table(route: Route) -> tuple[Option, ...]:
-    if route.table is None:
-        return ()
-    module, _, name = route.table.partition(":")
-    rows: tuple[Option, ...] = getattr(import_module(module), name)
-    return rows
+    rows: dict[str, Option] = {}
+    for table in route.tables:
+        module, _, name = table.partition(":")
+        for option in getattr(import_module(module), name):
+            rows.setdefault(option.name, option)
+    return tuple(rows.values())
 
 
 def plan_options() -> tuple[Option, ...]:
