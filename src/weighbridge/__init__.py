@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import explain, fit, plan, rules, speed, sweep, train
+    from weighbridge.api import explain, fit, plan, recommend, rules, speed, sweep, train
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -31,6 +31,7 @@ _WHERE = {
     "find_card": "hardware.cards",
     "explain": "api",
     "fit": "api",
+    "recommend": "api",
     "list_cards": "hardware.cards",
     "plan": "api",
     "rules": "api",
@@ -51,6 +52,7 @@ __all__ = [
     "fit",
     "list_cards",
     "plan",
+    "recommend",
     "rules",
     "speed",
     "sweep",

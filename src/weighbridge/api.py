@@ -13,6 +13,8 @@ from weighbridge.request import make_request
 if TYPE_CHECKING:
     from weighbridge.rules import RuleResult
     from weighbridge.search.fit import Fit
+    from weighbridge.search.models import Shelf
+    from weighbridge.search.recommend import Recommendation
     from weighbridge.search.sweep import Sweep
     from weighbridge.show.explain import Explanation
     from weighbridge.speed.report import SpeedReport
@@ -106,6 +108,20 @@ def explain(model: Name | None = None, *, term: str | None = None, **options: An
         raise RequestError("options explain a term of a plan; name its model too")
     made = None if model is None else plan_request(make_request(os.fspath(model), options))
     return explain_term(term, made)
+
+
+def recommend(model: Name | None = None, **options: Any) -> Recommendation | Shelf:
+    """Which card, how many, which engine, format and split; without a model, which models.
+
+    Constraints are options: ``ttft``, ``tpot``, ``price_per_hour``, ``purchase_price``, ``power``,
+    ``owned``, ``least_bits``; ``by`` says what comes first.
+    """
+    from weighbridge.search import models, wishes
+    from weighbridge.search.recommend import recommend as search
+
+    if model is None:
+        return models.models_for(*wishes.read_limits(options))
+    return search(*wishes.read_wish(os.fspath(model), options))
 
 
 def trace(

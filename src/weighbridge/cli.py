@@ -24,6 +24,7 @@ SUMMARY = "How much GPU memory a language model takes, before you load it."
 COMMANDS = {
     "plan": "what a model takes, on which card it fits, and why (the default)",
     "fit": "the longest context, the most users and the best format that a card holds",
+    "recommend": "which card, engine, format and split for a model, or which models for a card",
     "train": "what training takes on every device, how long it takes, and what would fit",
     "trace": "the model's own code run without weights and without a GPU",
     "sweep": "totals over contexts and concurrencies",
