@@ -25,7 +25,7 @@ STAGES = (
     {"search", "rules", "trace"},
     {"training"},
     {"launch"},
-    {"measure"},
+    {"measure", "check"},
     {"show"},
     {"api"},
     {"commands"},
@@ -40,7 +40,7 @@ HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
         "units", "words", "term", "options", "request", "model", "formats", "memory", "engine",
-        "planner", "speed", "rules", "search", "training", "launch", "measure", "show", "api",
+        "planner", "speed", "rules", "search", "training", "launch", "measure", "check", "show", "api",
         "commands", "cli")  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import fit, plan, rules, sweep, train
+    from weighbridge.api import check, fit, plan, rules, sweep, train
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -26,6 +26,7 @@ _WHERE = {
     "Request": "request",
     "Term": "term",
     "WeighbridgeError": "errors",
+    "check": "api",
     "find_card": "hardware.cards",
     "fit": "api",
     "list_cards": "hardware.cards",
@@ -42,6 +43,7 @@ __all__ = [
     "Term",
     "WeighbridgeError",
     "__version__",
+    "check",
     "find_card",
     "fit",
     "list_cards",

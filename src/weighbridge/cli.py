@@ -29,6 +29,7 @@ COMMANDS = {
     "sweep": "totals over contexts and concurrencies",
     "speed": "time per token and to the first token, where it goes, and what would help",
     "calibrate": "fit the model of time to what a benchmark measured on your machine",
+    "check": "whether what a file expects of deployments holds, for a pipeline",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",
     "models": "the models of the catalogue",
     "cards": "the accelerators of the table",
