@@ -85,6 +85,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._long = asyncio.Semaphore(max(self.size - 1, 1))
         self._closed = False
+        self._at_work = 0
 
     @property
     def ready(self) -> bool:
@@ -94,7 +95,7 @@ class Pool:
     @property
     def busy(self) -> int:
         """How many workers are at work."""
-        return len(self._every) - self._idle.qsize()
+        return self._at_work
 
     async def open(self) -> None:
         """Start the workers; the first is waited for."""
@@ -129,6 +130,7 @@ class Pool:
     async def _run(self, job: Job, told: Told | None) -> bytes:
         worker: Worker = await self._in_time(self._idle.get())
         whole = False
+        self._at_work += 1
         try:
             async with asyncio.timeout(job.seconds):
                 answer = await worker.ask(job, told, self.supply)
@@ -147,6 +149,7 @@ class Pool:
                 "too-much", "the worker that was asked ended before it answered; ask for less"
             ) from None
         finally:
+            self._at_work -= 1
             if whole and not self._closed:
                 self._idle.put_nowait(worker)
             else:
