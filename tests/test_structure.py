@@ -45,6 +45,9 @@ IMPURE = {
         "pydantic",
         "prometheus_client",
         "typing_extensions",
+        "mcp",
+        "mcp_types",
+        "anyio",
         "huggingface_hub",
     },
 }

@@ -35,6 +35,7 @@ COMMANDS = {
     "cards": "the accelerators of the table",
     "card": "one accelerator in full, or one model",
     "serve": "the page and the API in a browser, for other programs and other machines",
+    "mcp": "the same answers as tools for agents (Model Context Protocol)",
     "log": "what the log of an engine says of memory, beside the prediction",
     "doctor": "what this machine has",
 }
