@@ -25,7 +25,7 @@ STAGES = (
     {"search", "rules", "trace"},
     {"training"},
     {"launch"},
-    {"measure"},
+    {"measure", "check"},
     {"show"},
     {"api"},
     {"serve"},
@@ -45,6 +45,9 @@ IMPURE = {
         "pydantic",
         "prometheus_client",
         "typing_extensions",
+        "mcp",
+        "mcp_types",
+        "anyio",
         "huggingface_hub",
     },
 }
@@ -54,8 +57,8 @@ HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
         "units", "words", "term", "options", "request", "model", "formats", "memory", "engine",
-        "planner", "speed", "rules", "search", "training", "launch", "measure", "show", "api",
-        "commands", "cli")  # fmt: skip
+        "planner", "speed", "rules", "search", "training", "launch", "measure", "check", "show",
+        "api", "commands", "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import explain, fit, place, plan, recommend, rules, speed, sweep, train
+    from weighbridge.api import (
+        check,
+        explain,
+        fit,
+        place,
+        plan,
+        recommend,
+        rules,
+        speed,
+        sweep,
+        train,
+    )
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -28,6 +39,7 @@ _WHERE = {
     "Request": "request",
     "Term": "term",
     "WeighbridgeError": "errors",
+    "check": "api",
     "find_card": "hardware.cards",
     "explain": "api",
     "fit": "api",
@@ -48,6 +60,7 @@ __all__ = [
     "Term",
     "WeighbridgeError",
     "__version__",
+    "check",
     "explain",
     "find_card",
     "fit",

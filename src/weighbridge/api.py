@@ -11,6 +11,7 @@ from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 
 if TYPE_CHECKING:
+    from weighbridge.check import Report
     from weighbridge.rules import RuleResult
     from weighbridge.search.fit import Fit
     from weighbridge.search.models import Shelf
@@ -166,6 +167,15 @@ def trace(
     question = make_question(raw_config(os.fspath(model)), options)
     memory = parse_size(host_memory, "host_memory")
     return run_trace(question, seconds=timeout, memory=memory), question
+
+
+def check(path: str | os.PathLike[str]) -> Report:
+    """Whether what a file expects of deployments holds: what ``weigh check`` prints."""
+    from pathlib import Path
+
+    from weighbridge.check import check_file
+
+    return check_file(Path(path))
 
 
 def rules(model: Name, **options: Any) -> tuple[RuleResult, ...]:

@@ -31,11 +31,13 @@ COMMANDS = {
     "sweep": "totals over contexts and concurrencies",
     "speed": "time per token and to the first token, where it goes, and what would help",
     "calibrate": "fit the model of time to what a benchmark measured on your machine",
+    "check": "whether what a file expects of deployments holds, for a pipeline",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",
     "models": "the models of the catalogue",
     "cards": "the accelerators of the table",
     "card": "one accelerator in full, or one model",
     "serve": "the page and the API over HTTP, on this machine",
+    "mcp": "the same answers as tools for agents (Model Context Protocol)",
     "log": "what the log of an engine says of memory, beside the prediction",
     "doctor": "what this machine has",
 }

@@ -187,9 +187,8 @@ def plan_of(engine: str, **options: Any) -> Plan:
 
 @pytest.mark.parametrize("target", [t for t in TARGETS if t != "transformers"])
 def test_what_is_written_says_the_plan_and_how_to_verify_it(target: str) -> None:
-    engine = {"trtllm": "tensorrt-llm", "docker": "vllm", "k8s": "vllm", "skypilot": "vllm"}.get(
-        target, target
-    )
+    engine = {"trtllm": "tensorrt-llm", "docker": "vllm", "k8s": "vllm", "kserve": "vllm",
+              "skypilot": "vllm"}.get(target, target)  # fmt: skip
     weights = {"weights": "q8_0"} if engine in WEIGHTS else {}
     text = write(plan_of(engine, max_num_seqs=4, **weights), target)
     lines = text.splitlines()
