@@ -48,8 +48,8 @@ class Route(NamedTuple):
 
 
 FILE = "FILE"
-PLAN_TARGETS = ("vllm", "sglang", "trtllm", "llama.cpp", "ollama", "transformers", "docker", "k8s", "kserve",
-                "skypilot")  # fmt: skip
+PLAN_TARGETS = ("vllm", "sglang", "trtllm", "llama.cpp", "ollama", "transformers", "docker", "k8s",
+                "kserve", "skypilot")  # fmt: skip
 CARD = {"model": "llama-3.1-8b", "on": "rtx-4090", "context": 8192}
 SERVED = {"model": "llama-3.1-8b", "on": "h100", "engine": "vllm", "concurrency": 8}
 
