@@ -270,15 +270,18 @@ def _speed(
 
 def _modelled(question: Question, spending: Spending, storage: StorageFormat) -> Answer | None:
     """What the question's engine would run, timed."""
-    from weighbridge.speed.ask import CHUNKS, Subject, answer
+    from weighbridge.speed.ask import CHUNKS, TIED, Subject, answer
 
     name, deployment = question.engine.name, question.deployment
+    layout, cards = spending.layout, len(question.cards)
+    if name in TIED and layout.ranks == 1:
+        layout = layout._replace(pipeline=cards)
     subject = Subject(
         question.model,
         storage,
         name,
         question.cards,
-        spending.layout,
+        layout,
         question.tokens,
         spending.cache.element_bytes,
         question.concurrency,
