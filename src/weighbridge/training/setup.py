@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from weighbridge.errors import RequestError
+from weighbridge.formats.bitsandbytes import left_in_16_bit, packed_by_transformers
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.hardware.machine import Machine
 from weighbridge.model.facts import Model, Parameter
@@ -141,6 +142,8 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
         said.append("no activation checkpointing assumed, as Trainer's default; "
                     "set it with --checkpointing full")  # fmt: skip
     storage = _storage(model, training)
+    if left_in_16_bit(storage, model):
+        said.append(left_in_16_bit(storage, model) + _widened(training))
     loss = training.loss
     if loss == "auto":
         loss = training.kernels if training.kernels in LOSSES else "hf"
@@ -197,9 +200,10 @@ def _storage(model: Model, training: Training) -> StorageFormat | None:
     if training.method == "full" and training.quantization:
         raise RequestError("full training updates the weights themselves; "
                            "quantization needs --method lora or qlora")  # fmt: skip
-    if training.method == "qlora":
-        return find_format(training.quantization or "nf4-dq").for_model(model)
-    return find_format(training.quantization).for_model(model) if training.quantization else None
+    if training.method != "qlora" and not training.quantization:
+        return None
+    storage = find_format(training.quantization or "nf4-dq").for_model(model)
+    return packed_by_transformers(storage, model)
 
 
 def _upcast(training: Training) -> bool:
@@ -208,6 +212,10 @@ def _upcast(training: Training) -> bool:
     if training.kbit_upcast is None:
         return training.method == "qlora"
     return training.kbit_upcast
+
+
+def _widened(training: Training) -> str:
+    return ", and prepare_model_for_kbit_training makes them fp32" if _upcast(training) else ""
 
 
 def _checkpointing(text: str | None) -> tuple[str, int]:
