@@ -11,7 +11,7 @@ from weighbridge.training.layers import LayerTape, layer_tape
 from weighbridge.training.ranks import Stage, elements_of
 from weighbridge.training.setup import Setup
 from weighbridge.training.style import norm
-from weighbridge.training.tape import Op, moments, saved
+from weighbridge.training.tape import Op, fixed, moments, saved
 
 CORE = frozenset({"probabilities", "probabilities:cast", "probabilities:dropped", "lse"})
 EVERY_SECOND = 2
@@ -57,12 +57,13 @@ def kept_by_layers(setup: Setup, stage: Stage) -> Kept:
     """What the stage's layers keep, by the kind of checkpointing."""
     made = tapes(setup, stage)
     tokens, kind = setup.tokens, setup.checkpointing
-    whole = _sum(made, lambda tape: saved(tape.ops), tokens) - _unsaved(setup, stage)
-    low = _sum(made, lambda tape: saved(tape.ops) * tape.low, tokens)
-    high = _sum(made, lambda tape: saved(tape.ops) * tape.high, tokens)
+    steady = sum(count * fixed(tape.ops) for _, count, tape in made)
+    whole = _sum(made, lambda tape: saved(tape.ops), tokens) - _unsaved(setup, stage) + steady
+    low = _sum(made, lambda tape: saved(tape.ops) * tape.low, tokens) + steady
+    high = _sum(made, lambda tape: saved(tape.ops) * tape.high, tokens) + steady
     assumed = any(tape.assumed for _, _, tape in made)
     low, high = (int(low), int(high)) if assumed else (whole, whole + _inputs(setup, stage, whole))
-    largest = max((saved(tape.ops) for _, _, tape in made), default=0) * tokens
+    largest = max((saved(tape.ops) * tokens + fixed(tape.ops) for _, _, tape in made), default=0)
     count, inputs = len(stage.layers), stream(setup)
     if kind == "none":
         return Kept(whole, low, high, 0, 0, assumed, "tokens × Σ layers (bytes saved per token)")
@@ -161,11 +162,12 @@ def walk(setup: Setup, layer: Layer) -> Walk:
     ops = layer_tape(layer, setup.model.hidden, setup.style).ops
     gradient, tokens = setup.gradient_element, setup.tokens
     found = moments(ops)
-    worst = max(found, key=lambda m: int(m.per_token * tokens + m.elements * gradient),
-                default=None)  # fmt: skip
+    worst = max(found, default=None, key=lambda m: int(m.per_token * tokens + m.fixed
+                                                       + m.elements * gradient))  # fmt: skip
     if worst is None:
         return Walk(0, 0, 0)
-    return Walk(saved(ops) * tokens, worst.per_token * tokens, worst.elements)
+    return Walk(saved(ops) * tokens + fixed(ops), worst.per_token * tokens + worst.fixed,
+                worst.elements)  # fmt: skip
 
 
 def before_loss(setup: Setup) -> Any:

@@ -8,14 +8,16 @@ activation again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighbridge.model.facts import Parameter
 from weighbridge.model.feed_forward import Dense, MixtureOfExperts
+from weighbridge.training.mixtures import module_of
 from weighbridge.training.style import FP32, Style, linear
 from weighbridge.training.tape import Op
 
 INDEX = 8
+BACK = frozenset({"down_proj", "w2"})
 
 
 def dense(feed: Dense, reads: str, hidden: int, style: Style, prefix: str = "") -> list[Op]:
@@ -74,6 +76,32 @@ def _sent_share(width: Any, style: Style) -> Any:
     return width * style.expert_tensor // style.tensor if style.sequence else width
 
 
+class _Stack(NamedTuple):
+    """What a grouped product trains, keeps and makes of its stack of weights (see Op)."""
+
+    trains: int
+    fixed: int = 0
+    scratch: int = 0
+
+
+def _stack(experts: Sequence[Parameter], style: Style) -> _Stack:
+    """A stack of experts, trained or adapted.
+
+    PEFT adds the product of the adapter's matrices to the stack in one operation, which keeps
+    both, cast to the stack's type, and hands the sum to the grouped product, which keeps it and
+    makes a gradient of its size (peft 0.21 lora/layer.py, _LoraFactorsProxy).
+    """
+    adapters, c = style.adapters, style.compute
+    if style.trains:
+        return _Stack(sum(each.elements for each in experts))
+    if adapters is None or not any(adapters.on(each) for each in experts):
+        return _Stack(0)
+    pairs = sum(adapters.elements(each) for each in experts)
+    whole = sum(each.elements for each in experts) * c // style.expert_tensor
+    cast = pairs * c if adapters.element != c else 0
+    return _Stack(pairs, whole + cast, whole + pairs * c)
+
+
 def mixture(feed: MixtureOfExperts, reads: str, hidden: int, style: Style) -> list[Op]:
     """Routing, the visited experts as grouped products, and the shared expert.
 
@@ -92,15 +120,14 @@ def mixture(feed: MixtureOfExperts, reads: str, hidden: int, style: Style) -> li
         ops.append(Op((reads,), f"{reads}:wide", ((f"{reads}:wide", hidden * FP32),), (0,), 0))
     scores = (("scores", feed.experts * FP32), ("choice", 2 * k * INDEX + k * FP32))
     ops.append(Op(("router0",), "chosen", scores, (feed.experts * c,), feed.experts * c))
-    trained = sum(p.elements for p in experts) if style.trains else 0
-    sent = (("sent", row),) if style.trains else ()
+    back = [p for p in experts if module_of(p) in BACK] or experts[-1:]
+    first, last = _stack([p for p in experts if p not in back], style), _stack(back, style)
+    sent = (("sent", row),) if first.trains else ()
     ops.append(Op((reads,), "sent", (("sent:index", 2 * k * INDEX),), (row,), row))
-    ops.append(Op(("sent",), "expert_in0", sent, (row,), 2 * k * inner * c,
-                  trains=trained * 2 // 3))  # fmt: skip
+    ops.append(Op(("sent",), "expert_in0", sent, (row,), 2 * k * inner * c, 0, *first))
     ops += activation(inner, True, style, "expert_", rows=k)
-    product = (("expert_product", k * inner * c),) if style.trains else ()
-    ops.append(Op(("expert_product",), "returned", product, (k * inner * c,), row,
-                  trains=trained // 3))  # fmt: skip
+    product = (("expert_product", k * inner * c),) if last.trains else ()
+    ops.append(Op(("expert_product",), "returned", product, (k * inner * c,), row, 0, *last))
     ops.append(Op(("returned",), "fed", (("returned", row),), (row,), hidden * c, scratch=row))
     if shared and feed.shared_intermediate:
         if len(router) > 1:

@@ -9,9 +9,8 @@ from weighbridge.formats.bitsandbytes import left_in_16_bit, packed_by_transform
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.hardware.machine import Machine
 from weighbridge.model.facts import Model, Parameter
-from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.request import Training
-from weighbridge.training.adapters import EXPERTS_LEFT_OUT, Adapters, make_adapters
+from weighbridge.training.adapters import Adapters, make_adapters
 from weighbridge.training.loss import LOSSES, Loss
 from weighbridge.training.optimizers import Optimizer, find_optimizer
 from weighbridge.training.quirks import PLAIN, quirk_of
@@ -134,9 +133,9 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
             f"{length:,} tokens are more than the {model.max_positions:,} positions of the model"
         )
     adapters = _adapters(model, training, regime) if adapted else None
-    mixtures = any(isinstance(x.feed_forward, MixtureOfExperts) for x, _ in model.layer_groups())
-    if adapted and mixtures and training.lora_targets in {"all-linear", "mlp"}:
-        said.append(EXPERTS_LEFT_OUT)
+    if adapted and model.towers and training.lora_targets == "all-linear":
+        said.append("adapters of encoders and towers are not counted; PEFT's all-linear takes them "
+                    "too")  # fmt: skip
     checkpointing, every = _checkpointing(training.checkpointing)
     if training.checkpointing is None:
         said.append("no activation checkpointing assumed, as Trainer's default; "

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from weighbridge.model.facts import Parameter
+from weighbridge.training.mixtures import tensors_of
 from weighbridge.training.optimizers import MATRICES
 from weighbridge.training.ranks import Stage, elements_of, shards_of, share_of
 from weighbridge.training.setup import CUT_GRADIENTS, CUT_STATES, CUT_WEIGHTS, Setup
@@ -55,7 +56,7 @@ def states_of(setup: Setup, stage: Stage) -> States:
         if not own:
             continue
         trained += own
-        tensors += count * each.copies * (1 if setup.adapters is None else 2)
+        tensors += count * _tensors(setup, each)
         largest = max(largest, ceil_div(_trained(setup, each), each.copies))
         whole += own * setup.gradient_element
         if setup.adapters is not None:
@@ -93,13 +94,12 @@ def _state(setup: Setup, parameter: Parameter) -> int:
     share = share_of(parameter, setup.ranks)
     if setup.adapters is None:
         return ceil_div(setup.optimizer.state(parameter, element, rank), share)
-    out, into = parameter.shape
-    low = setup.adapters.rank
-    pair = (Parameter("a", (low, into), "linear", parameter.copies),
-            Parameter("b", (out, low), "linear", parameter.copies))  # fmt: skip
-    extra = (Parameter("m", (out,), "norm", parameter.copies),) if setup.adapters.dora else ()
-    total = sum(setup.optimizer.state(each, element, rank) for each in (*pair, *extra))
-    return ceil_div(total, share)
+    found = setup.adapters.matrices(parameter)
+    return ceil_div(sum(setup.optimizer.state(each, element, rank) for each in found), share)
+
+
+def _tensors(setup: Setup, parameter: Parameter) -> int:
+    return tensors_of(parameter) if setup.adapters is None else setup.adapters.tensors(parameter)
 
 
 def stored(setup: Setup, parameter: Parameter) -> int:

@@ -81,6 +81,7 @@ def linear(
             saves.append((f"{makes}:mask", held))
         saves.append((f"{makes}:low", adapters.rank * adapters.element))
         scratch = kept if own else 0
+        trains = adapters.elements(weight)
         if adapters.dora:
             saves.append((f"{makes}:base", out * c))
             saves.append((f"{makes}:scaled", out * adapters.element))
