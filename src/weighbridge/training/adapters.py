@@ -25,6 +25,7 @@ class Adapters:
     """Adapters of ``rank`` on the parameters whose names are in ``names``.
 
     ``element`` is their bytes per element; ``dropout`` says that their input passes a dropout.
+    Those in ``wrapped`` are parameters rather than modules: the sum of weight and update is made.
     """
 
     rank: int
@@ -32,6 +33,7 @@ class Adapters:
     names: frozenset[str]
     dropout: bool = False
     dora: bool = False
+    wrapped: frozenset[str] = frozenset()
 
     def on(self, parameter: Parameter) -> bool:
         """Whether the parameter has an adapter."""
@@ -99,26 +101,21 @@ def make_adapters(model: Model, targets: str, rank: int, element: int, *, dropou
         raise RequestError(
             f"lora_targets {targets[:60]!r} names no linear layer of {model.id}; it has {known}"
         )
-    _check_stacks(model, picked, dropout=dropout, dora=dora)
-    return Adapters(rank, element, frozenset(each.name for each in picked), dropout, dora)
-
-
-def _check_stacks(model: Model, picked: list[Parameter], *, dropout: bool, dora: bool) -> None:
-    """What PEFT refuses of stacks of experts (lora/layer.py, ParamWrapper)."""
-    stacked = {module_of(each) for each in picked if fused(each)}
-    # A router that is a parameter is wrapped in the same way.
-    wrapped = stacked or any(each.role == "router" and module_of(each) in MAPPED.get(
-        model.family, frozenset()) for each in picked)  # fmt: skip
+    mapped = MAPPED.get(model.family, frozenset())
+    wrapped = frozenset(each.name for each in picked if module_of(each) in mapped)
     if wrapped and (dropout or dora):
         raise RequestError(
             f"PEFT has no {'dropout' if dropout else 'DoRA'} for adapters of fused experts and "
             f"routers, which these targets are in {model.id}; use --lora-targets attention"
         )
-    if len(stacked & PAIRED) == 1:
+    halves = {module_of(each) for each in picked if fused(each)} & PAIRED
+    if len(halves) == 1:
         raise RequestError(
             f"gate and up of {model.id}'s experts are one tensor, so that PEFT adapts both or "
-            f"neither; lora_targets names {', '.join(stacked & PAIRED)} alone"
+            f"neither; lora_targets names {', '.join(halves)} alone"
         )
+    names = frozenset(each.name for each in picked)
+    return Adapters(rank, element, names, dropout, dora, wrapped)
 
 
 def module_names(model: Model, adapters: Adapters) -> list[str]:

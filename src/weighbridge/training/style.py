@@ -73,7 +73,11 @@ def linear(
         key = f"{reads}>{makes}" if style.casts and style.residual != c else reads
         saves.append((key, held * c * rows))
         trains = weight.elements
-    if adapters is not None and adapters.on(weight):
+    fixed = 0
+    if adapters is not None and weight.name in adapters.wrapped:
+        saves.append((reads, held * c))
+        trains, fixed = adapters.elements(weight), weight.elements * c
+    elif adapters is not None and adapters.on(weight):
         own = adapters.element != c or adapters.dropout
         kept = held * adapters.element
         saves.append((f"{reads}>{makes}" if own else reads, kept))
@@ -85,7 +89,7 @@ def linear(
         if adapters.dora:
             saves.append((f"{makes}:base", out * c))
             saves.append((f"{makes}:scaled", out * adapters.element))
-    return Op((reads,), makes, tuple(saves), (grads,), out * c * rows, scratch, trains)
+    return Op((reads,), makes, tuple(saves), (grads,), out * c * rows, scratch, trains, fixed, fixed)
 
 
 def norm(
