@@ -161,7 +161,9 @@ def walk(setup: Setup, layer: Layer) -> Walk:
     """The worst moment of the layer's backward, by bytes of activations and gradients together."""
     ops = layer_tape(layer, setup.model.hidden, setup.style).ops
     gradient, tokens = setup.gradient_element, setup.tokens
-    found = moments(ops)
+    # The input of a layer that is computed again is the one that was kept for it.
+    own = frozenset({"stream1"} if setup.checkpointing not in {"none", "selective"} else ())
+    found = moments(ops, own)
     worst = max(found, default=None, key=lambda m: int(m.per_token * tokens + m.fixed
                                                        + m.elements * gradient))  # fmt: skip
     if worst is None:

@@ -12,7 +12,6 @@ from typing import Any
 from weighbridge.model.facts import Layer, Parameter
 from weighbridge.training.style import FP32, Style, linear, norm
 from weighbridge.training.tape import Op
-from weighbridge.units import maximum
 
 CLOSING = ("o_proj", "out_proj", "dense", "c_proj", "wo", "proj", "o", "output.dense")
 FUSED = ("query_key_value", "qkv_proj", "Wqkv", "c_attn", "in_proj", "qkv", "att_proj", "wqkv")
@@ -69,7 +68,7 @@ def grouped(layer: Layer, hidden: int, style: Style) -> list[Op]:
         ops.append(norm(weight, f"{name}_in", f"{name}_unit", style, width=width,
                         groups=per_head, stream=False))  # fmt: skip
     views = whole is not None and style.quirk.views
-    ops.append(_attend(queries, keys, values, heads, heads * v_dim, style, whole, views=views))
+    ops += _attend(queries, keys, values, heads, heads * v_dim, style, whole, views=views)
     if last is not None:
         ops.append(linear(last, "attended", "mixed", style, into=heads * v_dim, out=hidden))
     return ops
@@ -78,15 +77,17 @@ def grouped(layer: Layer, hidden: int, style: Style) -> list[Op]:
 def _attend(
     queries: Any, keys: Any, values: Any, heads: int, out: Any, style: Style,
     whole: Any = None, *, views: bool = False,
-) -> Op:  # fmt: skip
+) -> list[Op]:  # fmt: skip
     """The attention itself; ``whole`` is the width of a fused projection whose views are kept."""
     c = style.compute
     repeated = style.attention == "eager" or (style.masked and style.attention == "sdpa")
     # No fused kernel takes grouped heads in fp32 (sdp_utils.cpp: flash is for 16 bit, the
     # memory-efficient one refuses grouped heads), so that PyTorch multiplies matrices.
     plain = style.attention == "sdpa" and not style.masked and c == FP32 and keys < queries
-    expanded = (repeated or plain) and keys < queries
+    expanded = repeated and keys < queries
     kept_keys, kept_values = (queries, out) if expanded else (keys, values)
+    if plain:
+        return _plain(queries, out, heads, style)
     saves: list[tuple[str, Any]] = []
     if views:
         saves.append(("qkv", whole * c))
@@ -97,12 +98,6 @@ def _attend(
         scores = heads * style.seen
         saves += _probabilities(scores, style)
         scratch = scores * (FP32 + c)
-    elif plain:
-        # At the softmax's backward two gradients of scores stand there, but not yet those of
-        # queries and keys, and no longer the values.
-        scores = heads * style.seen * FP32
-        saves.append(("probabilities", scores))
-        scratch = maximum(2 * scores - (queries + kept_keys + kept_values) * c, 0)
     else:
         kernel = "kernel:attended" if style.quirk.attended_twice else "attended"
         saves += [(kernel, out * c), ("lse", heads * FP32)]
@@ -110,7 +105,28 @@ def _attend(
         if style.masked and style.attention == "sdpa":
             saves.append(("mask", style.seen * c))
     grads = ((queries + kept_keys + kept_values) * c,)
-    return Op(("qkv_in",), "attended", tuple(saves), grads, out * c, scratch)
+    return [Op(("qkv_in",), "attended", tuple(saves), grads, out * c, scratch)]
+
+
+def _plain(queries: Any, out: Any, heads: int, style: Style) -> list[Op]:
+    """The products that PyTorch writes out where no kernel fits: scaled queries and repeated keys,
+    an fp32 softmax, dropout's output and mask, and repeated values (aten
+    native/transformers/attention.cpp, _scaled_dot_product_attention_math)."""
+    scores, c = heads * style.seen, FP32
+    chances = (("probabilities", scores * c),)
+    ops = [
+        Op(("qkv_in",), "scores", (("q", queries * c), ("k", queries * c)), (2 * queries * c,),
+           scores * c),
+        Op(("scores",), "chances", chances, (scores * c,), scores * c),
+    ]  # fmt: skip
+    if style.quirk.drops:
+        mask = (("probabilities:mask", scores),)
+        ops.append(Op(("chances",), "dropped", mask, (scores * c,), scores * c))
+        chances = (("probabilities:dropped", scores * c),)
+    last = "dropped" if style.quirk.drops else "chances"
+    ops.append(Op((last, "v_in"), "attended", (*chances, ("v", out * c)),
+                  (scores * c, out * c), out * c))  # fmt: skip
+    return ops
 
 
 def _probabilities(scores: Any, style: Style) -> list[tuple[str, Any]]:

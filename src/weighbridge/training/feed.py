@@ -95,7 +95,7 @@ def _stack(experts: Sequence[Parameter], style: Style) -> _Stack:
     if style.trains:
         return _Stack(sum(each.elements for each in experts))
     if adapters is None or not any(adapters.on(each) for each in experts):
-        return _Stack(0)
+        return _Stack(0, 0, max((style.unpacked(each) for each in experts), default=0))
     pairs = sum(adapters.elements(each) for each in experts)
     whole = sum(each.elements for each in experts) * c // style.expert_tensor
     cast = pairs * c if adapters.element != c else 0

@@ -17,7 +17,8 @@ class Quirk(NamedTuple):
     ``fp32_router``: the router works on an fp32 copy of its input; ``views``: without rotary
     positions, attention keeps the fused projection itself; ``masks``: one-byte dropout masks of the
     hidden width, where the config's default is to drop; ``centred``: the norm keeps x − mean too;
-    ``capped``: scores and logits pass a tanh, whose output is kept.
+    ``capped``: scores and logits pass a tanh, whose output is kept; ``drops``: probabilities pass a
+    dropout by the config's default.
     """
 
     wide_norm: bool = False
@@ -28,6 +29,7 @@ class Quirk(NamedTuple):
     masks: int = 0
     centred: bool = False
     capped: bool = False
+    drops: bool = False
 
 
 PLAIN = Quirk()
@@ -40,6 +42,7 @@ _ROWS = (
     (Quirk(plain_saves=4), "gptj"),
     (Quirk(plain_saves=4, masks=1), "phi"),
     (Quirk(plain_saves=0, masks=2), "opt"),
+    (Quirk(masks=2, drops=True), "seed_oss"),
     (Quirk(masks=3), "bert roberta xlm-roberta"),
     (Quirk(views=True), "bloom mpt"),
     (Quirk(attended_twice=True), "phi3 glm glm4 stablelm"),

@@ -161,6 +161,7 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
         sequence=_sequence(training, sharding) and ranks.tensor > 1,
         tokens=ceil_div(length, ranks.context),
         seen=length,
+        packed=storage,
         quirk=PLAIN if training.kernels == "megatron" else quirk_of(model.family),
     )
     return Setup(

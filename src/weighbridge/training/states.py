@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from weighbridge.model.facts import Parameter
 from weighbridge.training.mixtures import tensors_of
-from weighbridge.training.optimizers import MATRICES
 from weighbridge.training.ranks import Stage, elements_of, shards_of, share_of
 from weighbridge.training.setup import CUT_GRADIENTS, CUT_STATES, CUT_WEIGHTS, Setup
 from weighbridge.units import ceil_div
@@ -19,8 +17,7 @@ class States(NamedTuple):
     """Bytes on one rank; ``whole`` figures are before they are cut over data parallel ranks.
 
     ``trained`` and ``held`` are elements on the rank, ``largest`` the largest trained tensor's,
-    ``largest_layer`` the most elements of one layer, ``outer`` those outside the layers, and
-    ``dequantized`` the bytes of the largest matrix that a format stores, in 16 bit.
+    ``largest_layer`` the most elements of one layer, and ``outer`` those outside the layers.
     """
 
     weights: int
@@ -37,7 +34,6 @@ class States(NamedTuple):
     outer: int
     trained_outer: int
     embedding: int
-    dequantized: int
 
 
 def states_of(setup: Setup, stage: Stage) -> States:
@@ -75,7 +71,6 @@ def states_of(setup: Setup, stage: Stage) -> States:
         outer=sum(elements_of(p, ranks) for p in outer),
         trained_outer=sum(_trained(setup, p) for p in outer),
         embedding=sum(_trained(setup, p) for p in outer if p.role == "embedding"),
-        dequantized=_dequantized(setup, parameters),
     )  # fmt: skip
 
 
@@ -110,15 +105,3 @@ def stored(setup: Setup, parameter: Parameter) -> int:
     if storage.stores(parameter):
         return storage.bytes_of(parameter)
     return parameter.elements * (4 if setup.upcast else setup.weight_element)
-
-
-def _dequantized(setup: Setup, parameters: Iterable[tuple[Parameter, int]]) -> int:
-    """A product with a quantized matrix makes it in 16 bit first, forward and backward."""
-    if setup.storage is None:
-        return 0
-    sizes = (
-        ceil_div(p.elements // p.copies, share_of(p, setup.ranks)) * setup.regime.compute
-        for p, _ in parameters
-        if setup.storage.stores(p) and p.role in MATRICES
-    )
-    return max(sizes, default=0)

@@ -63,9 +63,12 @@ class Peak(NamedTuple):
     fixed: int = 0
 
 
-def moments(tape: Tape) -> list[Peak]:
-    """Each moment of the walk back: after which the next operation's tensors are freed."""
-    alive = _tensors(tape)
+def moments(tape: Tape, without: frozenset[str] = frozenset()) -> list[Peak]:
+    """Each moment of the walk back: after which the next operation's tensors are freed.
+
+    The stream's own gradient is no part of it: what a norm hands on is added to it in place.
+    """
+    alive = _tensors(tape, without)
     first = {name: index for index, op in reversed(list(enumerate(tape))) for name, _ in op.saves}
     gradients: dict[str, Any] = {}
     made, found, steady = 0, [], fixed(tape)
@@ -76,7 +79,8 @@ def moments(tape: Tape) -> list[Peak]:
         found.append(Peak(held + sum(op.grads) + op.scratch, made, steady + op.fixed_scratch))
         steady -= op.fixed
         for name, size in zip(op.reads, op.grads, strict=True):
-            gradients.setdefault(name, size)
+            if not name.startswith("stream"):
+                gradients.setdefault(name, size)
         gradients.pop(op.makes, None)
         for name in [name for name, start in first.items() if start == index]:
             alive.pop(name, None)
