@@ -81,7 +81,8 @@ def kept_by_layers(setup: Setup, stage: Stage) -> Kept:
             "2 layers' inputs of tokens × hidden × bytes; the rest in host memory",
         )
     segments = -(-count // setup.every)
-    size = segments * inputs
+    apart = setup.style.quirk.embedding_apart and not setup.trains_base and stage.first
+    size = segments * inputs + (inputs if apart else 0)
     words = "layers" if setup.every == 1 else f"⌈layers / {setup.every}⌉"
     return Kept(size, size, size, 0, largest * min(setup.every, count), False,
                 f"{words} × tokens × hidden × bytes")  # fmt: skip

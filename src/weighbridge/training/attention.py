@@ -13,6 +13,7 @@ from weighbridge.model.facts import Layer, Parameter
 from weighbridge.training.style import FP32, Style, linear, norm
 from weighbridge.training.tape import Op
 
+INDEX = 8
 CLOSING = ("o_proj", "out_proj", "dense", "c_proj", "wo", "proj", "o", "output.dense")
 FUSED = ("query_key_value", "qkv_proj", "Wqkv", "c_attn", "in_proj", "qkv", "att_proj", "wqkv")
 
@@ -66,7 +67,8 @@ def grouped(layer: Layer, hidden: int, style: Style) -> list[Op]:
     ):
         per_head = count if weight.shape[0] < width or count == 1 else 1
         ops.append(norm(weight, f"{name}_in", f"{name}_unit", style, width=width,
-                        groups=per_head, stream=False))  # fmt: skip
+                        groups=per_head, bias=style.quirk.head_layer_norm,
+                        stream=False))  # fmt: skip
     views = whole is not None and style.quirk.views
     ops += _attend(queries, keys, values, heads, heads * v_dim, style, whole, views=views)
     if last is not None:
@@ -84,7 +86,8 @@ def _attend(
     # No fused kernel takes grouped heads in fp32 (sdp_utils.cpp: flash is for 16 bit, the
     # memory-efficient one refuses grouped heads), so that PyTorch multiplies matrices.
     plain = style.attention == "sdpa" and not style.masked and c == FP32 and keys < queries
-    expanded = repeated and keys < queries
+    # One head for all is repeated without a copy.
+    expanded = repeated and keys < queries and heads * keys != queries
     kept_keys, kept_values = (queries, out) if expanded else (keys, values)
     if plain:
         return _plain(queries, out, heads, style)
@@ -92,14 +95,16 @@ def _attend(
     if views:
         saves.append(("qkv", whole * c))
     else:
-        saves += [("q", queries * c), ("k", kept_keys * c)]
+        wide = FP32 if style.attention == "eager" and style.quirk.wide_scores else c
+        saves += [("q", queries * wide), ("k", kept_keys * wide)]
         saves.append(("v", (whole if whole is not None and not expanded else kept_values) * c))
     if style.attention == "eager":
         scores = heads * style.seen
         saves += _probabilities(scores, style)
         scratch = scores * (FP32 + c)
     else:
-        kernel = "kernel:attended" if style.quirk.attended_twice else "attended"
+        twice = style.quirk.attended_twice and not style.masked
+        kernel = "kernel:attended" if twice else "attended"
         saves += [(kernel, out * c), ("lse", heads * FP32)]
         scratch = 0
         if style.masked and style.attention == "sdpa":
@@ -136,6 +141,9 @@ def _probabilities(scores: Any, style: Style) -> list[tuple[str, Any]]:
     c = style.compute
     if style.kernels == "megatron":
         return [("probabilities", scores * 5)]
+    if style.quirk.narrow_softmax:
+        heads = scores // style.seen
+        return [("probabilities", (scores + heads) * c), ("scores:largest", heads * INDEX)]
     saves = [("probabilities", scores * FP32)]
     if c != FP32:
         saves.append(("probabilities:cast", scores * c))

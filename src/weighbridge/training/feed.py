@@ -70,6 +70,15 @@ def activation(inner: Any, gated: bool, style: Style, prefix: str, rows: Any = 1
     ]  # fmt: skip
 
 
+def clamped(inner: Any, gated: bool, style: Style, prefix: str, rows: Any = 1) -> list[Op]:  # noqa: ARG001
+    """gpt-oss: both halves as one tensor, the clamped gate, its sigmoid, their product, and up + 1
+    (modeling_gpt_oss.py, _apply_gate)."""
+    size = inner * style.compute * rows
+    kept = tuple((f"{prefix}{name}", size) for name in ("clamped", "sigmoid", "swish", "up"))
+    halves = (f"{prefix}halves", 2 * size)
+    return [Op((f"{prefix}in0",), f"{prefix}product", (halves, *kept), (2 * size,), size)]
+
+
 def _sent_share(width: Any, style: Style) -> Any:
     """What one rank handles of a width for every visited expert: where tensor parallel ranks hold
     parts of the sequence and whole experts, they share the tokens that are sent."""
@@ -125,7 +134,8 @@ def mixture(feed: MixtureOfExperts, reads: str, hidden: int, style: Style) -> li
     sent = (("sent", row),) if first.trains else ()
     ops.append(Op((reads,), "sent", (("sent:index", 2 * k * INDEX),), (row,), row))
     ops.append(Op(("sent",), "expert_in0", sent, (row,), 2 * k * inner * c, 0, *first))
-    ops += activation(inner, True, style, "expert_", rows=k)
+    make = clamped if style.quirk.clamped else activation
+    ops += make(inner, True, style, "expert_", rows=k)
     product = (("expert_product", k * inner * c),) if last.trains else ()
     ops.append(Op(("expert_product",), "returned", product, (k * inner * c,), row, 0, *last))
     ops.append(Op(("returned",), "fed", (("returned", row),), (row,), hidden * c, scratch=row))

@@ -45,7 +45,8 @@ def layer_tape(layer: Layer, hidden: int, style: Style) -> LayerTape:
     ops += mixing
     ops += _norms(after[:1], "mixed", "mixed:normed", hidden, biased, style)
     single = len(norms) == 1
-    ops += _norms(before[1:2], "stream2", "x2", hidden, biased, style)
+    second = "stream1" if style.quirk.parallel else "stream2"
+    ops += _norms(before[1:2], second, "x2", hidden, biased, style)
     ops += _read_from(feeding, "x1") if single else feeding
     ops += _norms(after[1:2], "fed", "fed:normed", hidden, biased, style)
     if style.quirk.masks:

@@ -175,7 +175,8 @@ def _backward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: Loss
         twice = 2 * states.embedding * setup.gradient_element
         if setup.sharding not in {"none", "ddp"}:
             twice = 0
-    last = int(batch(setup)) + flow
+    # Where both gradients of a tied matrix stand beside their sum, the stream's is gone.
+    last = int(batch(setup)) + (0 if twice else flow)
     if setup.sharding in {"fsdp", "fsdp2"}:
         finished -= states.trained_outer * setup.gradient_element // setup.ranks.shards
     found.append(Moment(max(finished, before), last, loss.outputs, buffers.end + twice,

@@ -123,7 +123,8 @@ def norm(
     """
     r = style.residual if stream else style.compute
     tensor = f"{reads}:fp32" if r != FP32 else reads
-    if bias or style.kernels != "torch":
+    if bias or style.quirk.layer_norm or style.kernels != "torch":
+        bias = bias or style.quirk.layer_norm
         statistics = groups * FP32 * (2 if bias else 1)
         kept: tuple[tuple[str, Any], ...] = ((reads, width * r), (f"{makes}:stats", statistics))
         scratch = 0
