@@ -16,6 +16,10 @@ from weighbridge.model.facts import Model, Parameter
 from weighbridge.records import record
 from weighbridge.training.mixtures import MAPPED, PAIRED, adaptable, fused, module_of
 
+STACKED = (
+    "PEFT from 0.19 on adapts the fused experts and routers of this family, and every layer then "
+    "keeps a whole copy of its experts until its backward; --lora-targets attention names none"
+)
 QUERY_VALUE = ("q_proj", "v_proj", "query", "value", "query_key_value", "qkv_proj", "Wqkv",
                "c_attn", "q_b_proj", "kv_b_proj")  # fmt: skip
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from weighbridge.model.facts import Layer, Parameter
 from weighbridge.model.feed_forward import Dense, MixtureOfExperts
 from weighbridge.records import replace
-from weighbridge.training.attention import grouped, latent
+from weighbridge.training.attention import grouped, latent, linears
 from weighbridge.training.feed import dense, mixture
-from weighbridge.training.recurrent import HIGH, LOW, recurrent
+from weighbridge.training.recurrent import HIGH, LOW, recurrent, short_convolution
 from weighbridge.training.style import Style, norm
 from weighbridge.training.tape import Op
 
@@ -89,6 +89,8 @@ def _mixing(layer: Layer, hidden: int, style: Style) -> tuple[list[Op], float, f
         return latent(layer, hidden, style), 1.0, 1.0
     if kind == "NoMixing":
         return [], 1.0, 1.0
+    if kind == "ShortConvolution" and len(linears(layer)) == 2:
+        return short_convolution(layer, hidden, style), 1.0, 1.0
     return recurrent(layer, hidden, style), LOW, HIGH
 
 

@@ -10,7 +10,7 @@ from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.hardware.machine import Machine
 from weighbridge.model.facts import Model, Parameter
 from weighbridge.request import Training
-from weighbridge.training.adapters import Adapters, make_adapters
+from weighbridge.training.adapters import STACKED, Adapters, make_adapters
 from weighbridge.training.loss import LOSSES, Loss
 from weighbridge.training.optimizers import Optimizer, find_optimizer
 from weighbridge.training.quirks import PLAIN, quirk_of
@@ -133,6 +133,8 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
             f"{length:,} tokens are more than the {model.max_positions:,} positions of the model"
         )
     adapters = _adapters(model, training, regime) if adapted else None
+    if adapters is not None and any("expert" in name for name in adapters.wrapped):
+        said.append(STACKED)
     if adapted and model.towers and training.lora_targets == "all-linear":
         said.append("adapters of encoders and towers are not counted; PEFT's all-linear takes them "
                     "too")  # fmt: skip
