@@ -13,7 +13,8 @@ from weighbridge.training.setup import Setup
 from weighbridge.training.style import norm
 from weighbridge.training.tape import Op, fixed, moments, saved
 
-CORE = frozenset({"probabilities", "probabilities:cast", "probabilities:dropped", "lse"})
+CORE = frozenset({"probabilities", "probabilities:cast", "probabilities:dropped",
+                  "probabilities:mask", "lse"})  # fmt: skip
 EVERY_SECOND = 2
 
 
@@ -200,6 +201,24 @@ def cast_weights(setup: Setup, stage: Stage) -> int:
 def rotary(setup: Setup) -> Any:
     """Cosines and sines of the positions of one sequence."""
     return 2 * setup.style.tokens * setup.model.rotary_width * setup.regime.compute
+
+
+def mask(setup: Setup) -> int:
+    """The causal mask of eager attention in the type of the scores, which layers that are computed
+    again keep; where scores are masked by position it is one byte, and always kept."""
+    style = setup.style
+    if style.attention != "eager" or style.kernels == "megatron":
+        return 0
+    if style.quirk.byte_mask:
+        return int(setup.tokens * style.seen)
+    kept = setup.checkpointing != "none"
+    return int(setup.tokens * style.seen * style.compute) if kept else 0
+
+
+def further_masks(setup: Setup, stage: Stage) -> int:
+    """The same for each further window among the layers."""
+    windows = {getattr(layer.mixer, "window", None) for layer, _ in stage.groups()}
+    return max(len(windows) - 1, 0) * mask(setup)
 
 
 def batch(setup: Setup) -> Any:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.model.facts import Layer, Parameter
+from weighbridge.training.scores import Saves, eager_scores, plain_scores
 from weighbridge.training.style import FP32, Style, linear, norm
 from weighbridge.training.tape import Op
 
-INDEX = 8
 CLOSING = ("o_proj", "out_proj", "dense", "c_proj", "wo", "proj", "o", "output.dense")
 FUSED = ("query_key_value", "qkv_proj", "Wqkv", "c_attn", "in_proj", "qkv", "att_proj", "wqkv")
 
@@ -81,77 +81,29 @@ def _attend(
     whole: Any = None, *, views: bool = False,
 ) -> list[Op]:  # fmt: skip
     """The attention itself; ``whole`` is the width of a fused projection whose views are kept."""
-    c = style.compute
-    repeated = style.attention == "eager" or (style.masked and style.attention == "sdpa")
+    c, eager = style.compute, style.attention == "eager"
+    repeated = eager or (style.masked and style.attention == "sdpa")
     # No fused kernel takes grouped heads in fp32 (sdp_utils.cpp: flash is for 16 bit, the
     # memory-efficient one refuses grouped heads), so that PyTorch multiplies matrices.
-    plain = style.attention == "sdpa" and not style.masked and c == FP32 and keys < queries
+    if style.attention == "sdpa" and not style.masked and c == FP32 and keys < queries:
+        return plain_scores(queries, out, heads, style)
     # One head for all is repeated without a copy.
     expanded = repeated and keys < queries and heads * keys != queries
     kept_keys, kept_values = (queries, out) if expanded else (keys, values)
-    if plain:
-        return _plain(queries, out, heads, style)
-    saves: list[tuple[str, Any]] = []
+    wide = FP32 if eager and style.quirk.wide_scores else c
+    looked: Saves = (("q", queries * wide), ("k", kept_keys * wide))
+    read = ("v", (whole if whole is not None and not expanded else kept_values) * c)
     if views:
-        saves.append(("qkv", whole * c))
-    else:
-        wide = FP32 if style.attention == "eager" and style.quirk.wide_scores else c
-        saves += [("q", queries * wide), ("k", kept_keys * wide)]
-        saves.append(("v", (whole if whole is not None and not expanded else kept_values) * c))
-    if style.attention == "eager":
-        scores = heads * style.seen
-        saves += _probabilities(scores, style)
-        scratch = scores * (FP32 + c)
-    else:
-        twice = style.quirk.attended_twice and not style.masked
-        kernel = "kernel:attended" if twice else "attended"
-        saves += [(kernel, out * c), ("lse", heads * FP32)]
-        scratch = 0
-        if style.masked and style.attention == "sdpa":
-            saves.append(("mask", style.seen * c))
+        looked, read = (("qkv", whole * c),), ("qkv", whole * c)
+    if eager:
+        return eager_scores(looked, read, (queries + kept_keys) * c, kept_values * c, heads, style)
+    twice = style.quirk.attended_twice and not style.masked
+    kernel = "kernel:attended" if twice else "attended"
+    saves = [*looked, read, (kernel, out * c), ("lse", heads * FP32)]
+    if style.masked and style.attention == "sdpa":
+        saves.append(("mask", style.seen * c))
     grads = ((queries + kept_keys + kept_values) * c,)
-    return [Op(("qkv_in",), "attended", tuple(saves), grads, out * c, scratch)]
-
-
-def _plain(queries: Any, out: Any, heads: int, style: Style) -> list[Op]:
-    """The products that PyTorch writes out where no kernel fits: scaled queries and repeated keys,
-    an fp32 softmax, dropout's output and mask, and repeated values (aten
-    native/transformers/attention.cpp, _scaled_dot_product_attention_math)."""
-    scores, c = heads * style.seen, FP32
-    chances = (("probabilities", scores * c),)
-    ops = [
-        Op(("qkv_in",), "scores", (("q", queries * c), ("k", queries * c)), (2 * queries * c,),
-           scores * c),
-        Op(("scores",), "chances", chances, (scores * c,), scores * c),
-    ]  # fmt: skip
-    if style.quirk.drops:
-        mask = (("probabilities:mask", scores),)
-        ops.append(Op(("chances",), "dropped", mask, (scores * c,), scores * c))
-        chances = (("probabilities:dropped", scores * c),)
-    last = "dropped" if style.quirk.drops else "chances"
-    ops.append(Op((last, "v_in"), "attended", (*chances, ("v", out * c)),
-                  (scores * c, out * c), out * c))  # fmt: skip
-    return ops
-
-
-def _probabilities(scores: Any, style: Style) -> list[tuple[str, Any]]:
-    """Scores that eager attention writes out: Transformers keeps an fp32 softmax, its copy in the
-    compute type, and dropout's output and mask; Megatron-LM's fused softmax works in 16 bit (5
-    bytes with dropout, arXiv:2205.05198)."""
-    c = style.compute
-    if style.kernels == "megatron":
-        return [("probabilities", scores * 5)]
-    if style.quirk.narrow_softmax:
-        heads = scores // style.seen
-        return [("probabilities", (scores + heads) * c), ("scores:largest", heads * INDEX)]
-    saves = [("probabilities", scores * FP32)]
-    if c != FP32:
-        saves.append(("probabilities:cast", scores * c))
-    if style.quirk.capped:
-        saves.append(("scores:capped", scores * c))
-    if style.quirk.masks:
-        saves.append(("probabilities:dropped", scores * (c + 1)))
-    return saves
+    return [Op(("qkv_in",), "attended", tuple(saves), grads, out * c)]
 
 
 def latent(layer: Layer, hidden: int, style: Style) -> list[Op]:
@@ -180,11 +132,11 @@ def latent(layer: Layer, hidden: int, style: Style) -> list[Op]:
     saves: list[tuple[str, Any]] = [("q", wide * c), ("k", wide * c), ("kv_b_proj:v", joined * c)]
     out = heads * mixer.v_dim
     if style.attention == "eager":
-        scores = heads * style.seen
-        saves += _probabilities(scores, style)
+        *looked, read = saves
+        ops += eager_scores(tuple(looked), read, 2 * wide * c, joined * c, heads, style)
     else:
         saves += [("attended", out * c), ("lse", heads * FP32)]
-    ops.append(Op(("qkv_in",), "attended", tuple(saves), ((2 * wide + joined) * c,), out * c))
+        ops.append(Op(("qkv_in",), "attended", tuple(saves), ((2 * wide + joined) * c,), out * c))
     if last is not None:
         ops.append(linear(last, "attended", "mixed", style, into=out, out=hidden))
     return ops

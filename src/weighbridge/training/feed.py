@@ -125,8 +125,9 @@ def mixture(feed: MixtureOfExperts, reads: str, hidden: int, style: Style) -> li
     row = _sent_share(hidden, style) * k * c
     ops = [linear(each, reads, f"router{i}", style, into=hidden, out=feed.experts)
            for i, each in enumerate(router[:1])]  # fmt: skip
-    if style.quirk.fp32_router:
-        ops.append(Op((reads,), f"{reads}:wide", ((f"{reads}:wide", hidden * FP32),), (0,), 0))
+    if style.quirk.fp32_router and any(op.trains for op in ops):
+        wide = (f"{reads}:wide", hidden * FP32)
+        ops = [op._replace(saves=(wide,)) for op in ops]
     scores = (("scores", feed.experts * FP32), ("choice", 2 * k * INDEX + k * FP32))
     ops.append(Op(("router0",), "chosen", scores, (feed.experts * c,), feed.experts * c))
     back = [p for p in experts if module_of(p) in BACK] or experts[-1:]

@@ -23,7 +23,8 @@ class Quirk(NamedTuple):
     keys in fp32; ``narrow_softmax``: it has its softmax in the type of the products, over one score
     more (a sink); ``parallel``: both norms read the layer's input; ``clamped``: experts clamp gate
     and up before they multiply; ``embedding_apart``: the first layer's input is not the embedding's
-    output, which stays too where it has to ask for a gradient.
+    output, which stays too where it has to ask for a gradient; ``byte_mask``: eager attention's
+    mask is of one byte.
     """
 
     wide_norm: bool = False
@@ -42,6 +43,7 @@ class Quirk(NamedTuple):
     parallel: bool = False
     clamped: bool = False
     embedding_apart: bool = False
+    byte_mask: bool = False
 
 
 PLAIN = Quirk()
@@ -58,12 +60,12 @@ _ROWS = (
     (Quirk(masks=2, drops=True), "seed_oss"),
     (Quirk(masks=3), "bert roberta xlm-roberta"),
     (Quirk(views=True, embedding_apart=True), "bloom"),
-    (Quirk(views=True, layer_norm=True), "mpt"),
+    (Quirk(views=True, layer_norm=True, byte_mask=True), "mpt"),
     (Quirk(layer_norm=True), "dbrx modernbert"),
     (Quirk(parallel=True, attended_twice=True), "gpt_neox"),
     (Quirk(parallel=True), "falcon"),
     (Quirk(embedding_apart=True), "granite granitemoehybrid minicpm3"),
-    (Quirk(narrow_softmax=True, clamped=True), "gpt_oss"),
+    (Quirk(wide_norm=True, narrow_softmax=True, clamped=True), "gpt_oss"),
     (Quirk(attended_twice=True), "phi3 glm glm4"),
     (Quirk(attended_twice=True, head_layer_norm=True), "stablelm"),
     (Quirk(fp32_router=True), "deepseek_v2 deepseek_v3 deepseek_v32 glm4_moe"),

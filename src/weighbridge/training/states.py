@@ -16,6 +16,7 @@ BLOCK = 512
 class States(NamedTuple):
     """Bytes on one rank; ``whole`` figures are before they are cut over data parallel ranks.
 
+    ``rounding`` is what the allocator's blocks of 512 bytes add to small optimizer states.
     ``trained`` and ``held`` are elements on the rank, ``largest`` the largest trained tensor's,
     ``largest_layer`` the most elements of one layer, and ``outer`` those outside the layers.
     """
@@ -29,6 +30,7 @@ class States(NamedTuple):
     held: int
     trained: int
     tensors: int
+    rounding: int
     largest: int
     largest_layer: int
     outer: int
@@ -44,6 +46,7 @@ def states_of(setup: Setup, stage: Stage) -> States:
     cut_weights, cut = setup.sharding in CUT_WEIGHTS, setup.sharding in CUT_STATES
     cut_gradients = setup.sharding in CUT_GRADIENTS
     weights = adapters = master = gradients = optimizer = whole = trained = tensors = largest = 0
+    rounding = 0
     for each, count in parameters:
         shards = shards_of(each, ranks)
         weights += _cut(stored(setup, each) * count, share_of(each, ranks),
@@ -53,6 +56,7 @@ def states_of(setup: Setup, stage: Stage) -> States:
             continue
         trained += own
         tensors += count * _tensors(setup, each)
+        rounding += 0 if cut else count * _rounding(setup, each)
         largest = max(largest, ceil_div(_trained(setup, each), each.copies))
         whole += own * setup.gradient_element
         if setup.adapters is not None:
@@ -66,6 +70,7 @@ def states_of(setup: Setup, stage: Stage) -> States:
         held=sum(elements_of(p, ranks) * count for p, count in parameters),
         trained=trained,
         tensors=tensors,
+        rounding=rounding,
         largest=largest,
         largest_layer=max(layers, default=0),
         outer=sum(elements_of(p, ranks) for p in outer),
@@ -91,6 +96,25 @@ def _state(setup: Setup, parameter: Parameter) -> int:
         return ceil_div(setup.optimizer.state(parameter, element, rank), share)
     found = setup.adapters.matrices(parameter)
     return ceil_div(sum(setup.optimizer.state(each, element, rank) for each in found), share)
+
+
+def _rounding(setup: Setup, parameter: Parameter) -> int:
+    """Bytes by which blocks are larger than the states of the parameter's tensors."""
+    if setup.adapters is None:
+        tensors: tuple[Parameter, ...] = (parameter,) if parameter.role != "expert" else ()
+    else:
+        tensors = setup.adapters.matrices(parameter)
+    return sum(_padding(setup, each) for each in tensors)
+
+
+def _padding(setup: Setup, tensor: Parameter) -> int:
+    """Of states that have the tensor's own shape; those of other shapes are large or few."""
+    element = setup.state_element
+    states = setup.optimizer.state(tensor, element, setup.training.optimizer_rank)
+    whole = element * tensor.elements
+    if not whole or states % whole:
+        return 0
+    return states // whole * tensor.copies * (-(whole // tensor.copies) % BLOCK)
 
 
 def _tensors(setup: Setup, parameter: Parameter) -> int:

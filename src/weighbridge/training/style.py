@@ -84,7 +84,7 @@ def linear(
         key = f"{reads}>{makes}" if style.casts and style.residual != c else reads
         saves.append((key, held * c * rows))
         trains = weight.elements
-    fixed = 0
+    fixed, early = 0, False
     if adapters is not None and weight.name in adapters.wrapped:
         saves.append((reads, held * c))
         trains, fixed = adapters.elements(weight), weight.elements * c
@@ -95,13 +95,13 @@ def linear(
         if adapters.dropout:
             saves.append((f"{makes}:mask", held))
         saves.append((f"{makes}:low", adapters.rank * adapters.element))
-        scratch = kept
+        scratch, early = kept, not style.trains
         trains = adapters.elements(weight)
         if adapters.dora:
             saves.append((f"{makes}:base", out * c))
             saves.append((f"{makes}:scaled", out * adapters.element))
     return Op((reads,), makes, tuple(saves), (grads,), out * c * rows, scratch, trains, fixed,
-              fixed + style.unpacked(weight))  # fmt: skip
+              fixed + style.unpacked(weight), early)  # fmt: skip
 
 
 def norm(

@@ -19,6 +19,8 @@ class Op(NamedTuple):
     ``trains`` the elements of weights whose gradient it makes. ``forward`` is the bytes per token
     of its output. ``fixed`` bytes are kept whatever the tokens, and ``fixed_scratch`` of them are
     needed besides in its backward (a weight that is made anew from its adapter, its gradient).
+    ``early`` says that what it alone saves is gone before its own gradients are made, as an
+    adapter's backward runs before that of the layer below it.
     """
 
     reads: tuple[str, ...]
@@ -30,6 +32,7 @@ class Op(NamedTuple):
     trains: int = 0
     fixed: int = 0
     fixed_scratch: int = 0
+    early: bool = False
 
 
 Tape = Sequence[Op]
@@ -76,13 +79,17 @@ def moments(tape: Tape, without: frozenset[str] = frozenset()) -> list[Peak]:
         op = tape[index]
         made += op.trains
         held = _sum(alive) + _sum(gradients)
+        done = [name for name, start in first.items() if start == index]
+        if op.early:
+            found.append(Peak(held + op.scratch, made, steady))
+            held = held - _sum({name: alive[name] for name in done if name in alive})
         found.append(Peak(held + sum(op.grads) + op.scratch, made, steady + op.fixed_scratch))
         steady -= op.fixed
         for name, size in zip(op.reads, op.grads, strict=True):
             if not name.startswith("stream"):
                 gradients.setdefault(name, size)
         gradients.pop(op.makes, None)
-        for name in [name for name, start in first.items() if start == index]:
+        for name in done:
             alive.pop(name, None)
     return found
 
