@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from math import prod
 from typing import Any
 
 import pytest
+from scripts.traced.cut import cut
 
 import weighbridge as wb
-from scripts.traced.cut import cut
 from weighbridge.errors import RequestError
 from weighbridge.formats.bitsandbytes import packed_by_transformers
 from weighbridge.formats.table import find_format
@@ -40,8 +40,6 @@ def config_of(family: str) -> dict[str, Any]:
 
 def loaded(config: dict[str, Any], folder: Any) -> Model:
     """The facts of a config."""
-    import json
-
     path = folder / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     return load_model(str(path))
@@ -78,7 +76,7 @@ def test_packed_matrices_are_the_modules_that_transformers_replaces(
     config = config_of(family)
     model = loaded(config, tmp_path)
     storage = packed_by_transformers(find_format("nf4"), model)
-    mine = sum(prod(p.shape) * p.copies * n for p, n in model.every_parameter() if storage.stores(p))
+    mine = sum(p.elements * n for p, n in model.every_parameter() if storage.stores(p))
     theirs = sum(module.weight.numel() for name, module in built(config).named_modules()
                  if IN_LAYER.search(name) and (type(module) is nn.Linear
                                                or isinstance(module, Conv1D)))  # fmt: skip

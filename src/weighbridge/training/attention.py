@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.model.facts import Layer, Parameter
+from weighbridge.records import replace
 from weighbridge.training.scores import Saves, eager_scores, plain_scores
 from weighbridge.training.style import FP32, Style, linear, norm
 from weighbridge.training.tape import Op
@@ -82,11 +83,15 @@ def _attend(
 ) -> list[Op]:  # fmt: skip
     """The attention itself; ``whole`` is the width of a fused projection whose views are kept."""
     c, eager = style.compute, style.attention == "eager"
+    if style.quirk.broadcasts and style.attention == "sdpa":
+        if keys < queries and heads * keys == queries:
+            return plain_scores(queries, out, values, heads, style)
+        style = replace(style, masked=True)
     repeated = eager or (style.masked and style.attention == "sdpa")
     # No fused kernel takes grouped heads in fp32 (sdp_utils.cpp: flash is for 16 bit, the
     # memory-efficient one refuses grouped heads), so that PyTorch multiplies matrices.
     if style.attention == "sdpa" and not style.masked and c == FP32 and keys < queries:
-        return plain_scores(queries, out, heads, style)
+        return plain_scores(queries, out, out, heads, style)
     # One head for all is repeated without a copy.
     expanded = repeated and keys < queries and heads * keys != queries
     kept_keys, kept_values = (queries, out) if expanded else (keys, values)

@@ -378,8 +378,8 @@ def _resident(
     held = states.optimizer + (states.tensors * BLOCK + states.rounding if counted else 0)
     low = 0 if setup.optimizer.paged else held
     place.append(Term("optimizer", 0, "resident", held, low, held, "config",
-                      f"states of {setup.optimizer.title} in blocks of 512 bytes, and a step counter "
-                      "per tensor",
+                      f"states of {setup.optimizer.title} in blocks of 512 bytes, and a step "
+                      "counter per tensor",
                       {"elements": states.trained, "element": setup.state_element},
                       setup.optimizer.source))  # fmt: skip
     if offloads_states(setup):

@@ -24,7 +24,8 @@ class Quirk(NamedTuple):
     more (a sink); ``parallel``: both norms read the layer's input; ``clamped``: experts clamp gate
     and up before they multiply; ``embedding_apart``: the first layer's input is not the embedding's
     output, which stays too where it has to ask for a gradient; ``byte_mask``: eager attention's
-    mask is of one byte.
+    mask is of one byte; ``broadcasts``: sdpa is given a mask, and where there is one head of keys
+    that head alone, which no fused kernel takes.
     """
 
     wide_norm: bool = False
@@ -44,6 +45,7 @@ class Quirk(NamedTuple):
     clamped: bool = False
     embedding_apart: bool = False
     byte_mask: bool = False
+    broadcasts: bool = False
 
 
 PLAIN = Quirk()
@@ -63,7 +65,7 @@ _ROWS = (
     (Quirk(views=True, layer_norm=True, byte_mask=True), "mpt"),
     (Quirk(layer_norm=True), "dbrx modernbert"),
     (Quirk(parallel=True, attended_twice=True), "gpt_neox"),
-    (Quirk(parallel=True), "falcon"),
+    (Quirk(parallel=True, broadcasts=True), "falcon"),
     (Quirk(embedding_apart=True), "granite granitemoehybrid minicpm3"),
     (Quirk(wide_norm=True, narrow_softmax=True, clamped=True), "gpt_oss"),
     (Quirk(attended_twice=True), "phi3 glm glm4"),

@@ -49,7 +49,7 @@ def recurrent(layer: Layer, hidden: int, style: Style) -> list[Op]:
 
 def short_convolution(layer: Layer, hidden: int, style: Style) -> list[Op]:
     """A gated convolution over a few tokens: the projection of three widths, its gated part, and
-    what the convolution makes of that (modeling_lfm2.py, slow_forward, its saved tensors listed)."""
+    what the convolution makes of that (modeling_lfm2.py, slow_forward, as traced)."""
     weights, c = linears(layer), style.compute
     last = closing(weights)
     first = next(weight for weight in weights if weight is not last)

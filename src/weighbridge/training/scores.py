@@ -16,10 +16,11 @@ INDEX = 8
 Saves = tuple[tuple[str, Any], ...]
 
 
-def plain_scores(queries: Any, out: Any, heads: int, style: Style) -> list[Op]:
+def plain_scores(queries: Any, out: Any, values: Any, heads: int, style: Style) -> list[Op]:
     """The products that PyTorch writes out where no kernel fits: scaled queries and repeated keys,
     an fp32 softmax, dropout's output and mask, and repeated values (aten
-    native/transformers/attention.cpp, _scaled_dot_product_attention_math)."""
+    native/transformers/attention.cpp, _scaled_dot_product_attention_math). Halves become fp32;
+    ``values`` is the width of the values' gradient."""
     size = heads * style.seen * FP32
     looked = (("q", queries * FP32), ("k", queries * FP32))
     ops = [
@@ -27,11 +28,12 @@ def plain_scores(queries: Any, out: Any, heads: int, style: Style) -> list[Op]:
         Op(("scores",), "chances", (("probabilities", size),), (size,), size),
     ]
     if not style.quirk.drops:
-        return [*ops, _with_values("chances", "probabilities", ("v", out * FP32), size, out * FP32)]
+        return [*ops, _with_values("chances", "probabilities", ("v", out * FP32), size,
+                                   values * FP32)]  # fmt: skip
     mask = (("probabilities:mask", size // FP32),)
     return [*ops, Op(("chances",), "dropped", mask, (size,), size),
             _with_values("dropped", "probabilities:dropped", ("v", out * FP32), size,
-                         out * FP32)]  # fmt: skip
+                         values * FP32)]  # fmt: skip
 
 
 def _with_values(reads: str, kept: str, values: tuple[str, Any], size: Any, grad: Any) -> Op:
