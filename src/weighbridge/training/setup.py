@@ -205,7 +205,7 @@ def _storage(model: Model, training: Training) -> StorageFormat | None:
     if training.method != "qlora" and not training.quantization:
         return None
     storage = find_format(training.quantization or "nf4-dq").for_model(model)
-    return packed_by_transformers(storage, model)
+    return storage if training.quantize_experts else packed_by_transformers(storage, model)
 
 
 def _upcast(training: Training) -> bool:
