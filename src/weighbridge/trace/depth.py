@@ -39,7 +39,8 @@ def extended(question: Question) -> tuple[Log, Any, dict[str, Any]]:
     from weighbridge.trace.settings import make_config
 
     depth = make_config(question.config).get_text_config(decoder=True).num_hidden_layers
-    depths = [question.extend * times for times in (1, 2, 3)]
+    # A whole period at either end, and at least one between them.
+    depths = [question.extend * times for times in (3, 4, 5)]
     if depth < depths[-1] or (depth - depths[-1]) % question.extend:
         raise RequestError(
             f"{depth} layers are not reached from {', '.join(map(str, depths))} in steps of "
@@ -49,7 +50,7 @@ def extended(question: Question) -> tuple[Log, Any, dict[str, Any]]:
     model: Any = None
     for each in depths:
         logs[each], model = trace(replace(question, layers=each))
-    phases = extend(logs, depth, question.granularity)
+    phases = extend(logs, depth, question.granularity, question.extend)
     found = {"layers": depth, "traced": depths, "phases": [each._asdict() for each in phases]}
     return logs[depths[-1]], model, found
 

@@ -51,8 +51,8 @@ OPTIONS = (
            "", kind="flag"),
     Option("ranks", "devices over which FSDP2 shards", "N", kind="count"),
     Option("layers", "decoder layers to build, instead of all", "N", kind="count"),
-    Option("extend", "trace N layers, 2 N and 3 N, and extend exactly to the model's own depth; N "
-           "is a whole period where layers differ", "N", kind="count"),
+    Option("extend", "trace 3 N, 4 N and 5 N layers, and extend exactly to the model's own depth; "
+           "N is a whole period where layers differ", "N", kind="count"),
     Option("capacity", "bytes of the card that PyTorch may reserve", "SIZE", kind="size"),
 )  # fmt: skip
 
