@@ -133,11 +133,7 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
             f"{length:,} tokens are more than the {model.max_positions:,} positions of the model"
         )
     adapters = _adapters(model, training, regime) if adapted else None
-    if adapters is not None and any("expert" in name for name in adapters.wrapped):
-        said.append(STACKED)
-    if adapted and model.towers and training.lora_targets == "all-linear":
-        said.append("adapters of encoders and towers are not counted; PEFT's all-linear takes them "
-                    "too")  # fmt: skip
+    said += _of_adapters(model, training, adapters)
     checkpointing, every = _checkpointing(training.checkpointing)
     if training.checkpointing is None:
         said.append("no activation checkpointing assumed, as Trainer's default; "
@@ -214,6 +210,17 @@ def _upcast(training: Training) -> bool:
     if training.kbit_upcast is None:
         return training.method == "qlora"
     return training.kbit_upcast
+
+
+def _of_adapters(model: Model, training: Training, adapters: Adapters | None) -> list[str]:
+    """What a user of adapters should know of this model."""
+    if adapters is None:
+        return []
+    said = [STACKED] if any("expert" in name for name in adapters.wrapped) else []
+    if model.towers and training.lora_targets == "all-linear":
+        said.append("adapters of encoders and towers are not counted; PEFT's all-linear takes them "
+                    "too")  # fmt: skip
+    return said
 
 
 def _widened(training: Training) -> str:
