@@ -64,6 +64,7 @@ class Training(NamedTuple):
     dora: bool = False
     quantization: str | None = None
     kbit_upcast: bool | None = None
+    quantize_experts: bool = False
     micro_batch: int = 1
     seq_len: int | None = None
     grad_accumulation: int = 1
