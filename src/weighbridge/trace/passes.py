@@ -27,12 +27,19 @@ def run_pass(model: nn.Module, question: Question, tracker: StorageTracker) -> N
 def tokens(question: Question, length: int | None = None) -> dict[str, Any]:
     """Ids, and a mask with padding where the batch is padded; int64 as a tokenizer gives them."""
     shape = (question.batch, question.seq_len if length is None else length)
-    batch: dict[str, Any] = {"input_ids": torch.zeros(shape, dtype=torch.long)}
+    batch: dict[str, Any] = {"input_ids": _ids(question, shape)}
     if question.padded:
         mask = torch.ones(shape, dtype=torch.long)
         mask[:, -1:] = 0
         batch["attention_mask"] = mask
     return batch
+
+
+def _ids(question: Question, shape: tuple[int, int]) -> torch.Tensor:
+    """Zeros, or ids drawn from the vocabulary, which spread over the experts of a mixture."""
+    if question.vocabulary:
+        return torch.randint(question.vocabulary, shape)
+    return torch.zeros(shape, dtype=torch.long)
 
 
 def infer(model: nn.Module, question: Question, tracker: StorageTracker) -> None:
@@ -50,7 +57,7 @@ def infer(model: nn.Module, question: Question, tracker: StorageTracker) -> None
             cache = getattr(out, "past_key_values", None)
             if cache is None:
                 break
-            step = torch.zeros((question.batch, 1), dtype=torch.long)
+            step = _ids(question, (question.batch, 1))
             tracker.tag([step], "input")
             masks = {}
             if question.padded:

@@ -8,6 +8,7 @@ from weighbridge.engine.transformers import versions
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.engine.transformers.share import Share
 from weighbridge.engine.transformers.terms import facts_basis
+from weighbridge.hardware.host import KIND as HOST_KIND
 from weighbridge.memory.allocator import rounding
 from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import Parameter
@@ -290,6 +291,8 @@ def _table(setup: Setup, share: Share, size: int, formula: str, source: str) -> 
 
 def workspaces(setup: Setup, share: Share) -> list[Term]:
     """The matrix library's workspace, and the scratch of quantized kernels."""
+    if on_host(setup, share.device):
+        return []
     size = CUBLAS_HOPPER if _since_hopper(setup, share.device) else CUBLAS
     found = [
         Term(
@@ -320,6 +323,12 @@ def workspaces(setup: Setup, share: Share) -> list[Term]:
             )
         )
     return found
+
+
+def on_host(setup: Setup, device: int) -> bool:
+    """Whether this device is host memory, which has no cuBLAS."""
+    cards = setup.question.cards
+    return bool(cards) and cards[device].kind == HOST_KIND
 
 
 def _since_hopper(setup: Setup, device: int) -> bool:
