@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 
 if TYPE_CHECKING:
+    from weighbridge.measure.beside import Measured
+    from weighbridge.measure.campaign import Done
     from weighbridge.rules import RuleResult
     from weighbridge.search.fit import Fit
     from weighbridge.search.sweep import Sweep
@@ -92,6 +95,51 @@ def trace(
     question = make_question(raw_config(os.fspath(model)), options)
     memory = parse_size(host_memory, "host_memory")
     return run_trace(question, seconds=timeout, memory=memory), question
+
+
+def measure(
+    *, repeats: int = 3, timeout: float = 1800, heard: Any = None, **options: Any
+) -> Measured:
+    """One point run in a process of its own on this machine, beside its plan.
+
+    Options are those of ``weigh measure``: ``kind``, ``model``, ``weights``, ``concurrency``, …
+    Needs ``weighbridge[run]``.
+    """
+    from weighbridge.measure.beside import beside
+    from weighbridge.measure.points import make_point
+    from weighbridge.measure.taking import take
+
+    point = make_point(options)
+    return beside(take(point, repeats=repeats, seconds=timeout, heard=heard))
+
+
+def campaign(
+    name: str,
+    *,
+    into: str | None = None,
+    time_limit: str | float | None = None,
+    reduced: bool = False,
+    repeats: int | None = None,
+    timeout: float = 1800,
+    told: Any = None,
+) -> Done:
+    """A matrix of points measured into ``into`` (``NAME.jsonl``), from where it was ended."""
+    from weighbridge.measure.campaign import load, run
+    from weighbridge.measure.limits import parse_seconds
+    from weighbridge.measure.taking import machine_here, take
+
+    wanted = load(name, reduced=reduced)
+    if repeats is not None:
+        wanted = wanted._replace(repeats=repeats)
+    limit = None if time_limit is None else parse_seconds(time_limit)
+    path = Path(into or f"{wanted.name}.jsonl")
+    machines = {device: machine_here(device) for device in wanted.devices}
+
+    def taken(point: Any, **how: Any) -> Any:
+        how["seconds"] = min(timeout, how.get("seconds", timeout))
+        return take(point, **how)
+
+    return run(wanted, path, machines, taken, time_limit=limit, told=told)
 
 
 def rules(model: Name, **options: Any) -> tuple[RuleResult, ...]:

@@ -42,6 +42,32 @@ class Row(NamedTuple):
         return {**self._asdict(), "error": round(self.error, 6), "within": self.within}
 
 
+class Measured(NamedTuple):
+    """A record, its plan where there is one, and the figures that both have."""
+
+    record: Record
+    plan: Any
+    rows: tuple[Row, ...]
+    speeds: tuple[tuple[str, float, float], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        speeds = [{"phase": phase, "measured_seconds": seen, "floor_seconds": floor}
+                  for phase, seen, floor in self.speeds]  # fmt: skip
+        return {"schema": 1, "record": self.record.to_dict(),
+                "beside": [row.to_dict() for row in self.rows], "speed": speeds}  # fmt: skip
+
+
+def beside(record: Record) -> Measured:
+    """A record beside the plan of its question."""
+    try:
+        plan = predict(record)
+    except InputError:
+        plan = None
+    speeds = speed_rows(record, plan) if plan and record.point["kind"] == "inference" else []
+    return Measured(record, plan, tuple(rows(record, plan)), tuple(speeds))
+
+
 def predict(record: Record) -> Any:
     """The plan of a record's question on its machine; None where no plan speaks of such a point."""
     point = record.point
@@ -70,15 +96,9 @@ def _machine(record: Record) -> str | None:
     return None if card is None else card.id
 
 
-def rows(record: Record, plan: Any = None) -> list[Row]:
+def rows(record: Record, plan: Any) -> list[Row]:
     """Every figure that both have; empty where there is no plan, or nothing was measured."""
-    if record.failed is not None:
-        return []
-    try:
-        plan = predict(record) if plan is None else plan
-    except InputError:
-        return []
-    if plan is None:
+    if plan is None or record.failed is not None:
         return []
     phases: Mapping[str, tuple[Term, ...]] = plan.devices[0].phases
     found = [_named(record, phases, name) for name in ("weights", "adapters")]
@@ -107,7 +127,12 @@ def _quantity(
     record: Record, name: str, shown: str, phase: str, terms: list[Term] | tuple[Term, ...]
 ) -> Row | None:
     seen = record.quantity(name, phase)
-    return None if seen is None else Row(shown, phase, int(seen.median), *_sums(terms))
+    if seen is None:
+        return None
+    # Ids and small buffers (frequencies of rotary embeddings) are in no plan.
+    beside = [record.quantity(each, "resident") for each in ("buffers", "inputs")]
+    small = sum(int(each.median) for each in beside if each is not None and name == "live_peak")
+    return Row(shown, phase, int(seen.median) - small, *_sums(terms))
 
 
 def _sums(terms: list[Term] | tuple[Term, ...]) -> tuple[int, int, int]:

@@ -26,7 +26,7 @@ MOST_POINTS = 10_000
 MOST_BYTES = 1_000_000
 REDUCED = "reduced size: smaller values than the campaign's own, to show that it works"
 Take = Callable[..., Record]
-Told = Callable[[str, int, int, Record | None], None]
+Told = Callable[[str, int, int, Mapping[str, Any], Record | None], None]
 
 
 class Campaign(NamedTuple):
@@ -36,6 +36,11 @@ class Campaign(NamedTuple):
     points: tuple[dict[str, Any], ...]
     repeats: int = 3
     reduced: bool = False
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that its points name."""
+        return tuple(dict.fromkeys(point["device"] for point in self.points))
 
 
 class Done(NamedTuple):
@@ -134,33 +139,40 @@ def answered(path: Path) -> set[str]:
 def run(
     campaign: Campaign,
     path: Path,
-    machine: Mapping[str, Any],
+    machines: Mapping[str, Mapping[str, Any]],
     take: Take,
     *,
     time_limit: float | None = None,
     told: Told | None = None,
 ) -> Done:
-    """Measure what is missing; each record is on the disk before the next point begins."""
+    """Measure what is missing; each record is on the disk before the next point begins.
+
+    ``machines`` is what each device that a point may name turns out to be here.
+    """
     end = None if time_limit is None else time.monotonic() + time_limit
     with alone(path):
         known = answered(path)
-        wanted = [point for point in campaign.points if key_of(point, machine) not in known]
+        wanted = [point for point in campaign.points if _key(point, machines) not in known]
         before, failed = len(campaign.points) - len(wanted), 0
         for number, point in enumerate(wanted):
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 return Done(number, before, len(wanted) - number, failed, "time limit")
             if told is not None:
-                told("start", number + before + 1, len(campaign.points), None)
+                told("start", number + before + 1, len(campaign.points), point, None)
             record = _taken(take, point, campaign, left)
             cut = end is not None and time.monotonic() >= end
             if record.failed and record.failed["what"] == "stopped" and cut:
                 return Done(number, before, len(wanted) - number, failed, "time limit")
-            append(path, [record._replace(machine=_same(record, machine))])
+            append(path, [record._replace(machine=_same(record, machines[point["device"]]))])
             failed += record.failed is not None
             if told is not None:
-                told("done", number + before + 1, len(campaign.points), record)
+                told("done", number + before + 1, len(campaign.points), point, record)
     return Done(len(wanted), before, 0, failed)
+
+
+def _key(point: Mapping[str, Any], machines: Mapping[str, Mapping[str, Any]]) -> str:
+    return key_of(point, machines[point["device"]])
 
 
 def _taken(take: Take, point: Mapping[str, Any], campaign: Campaign, left: float | None) -> Record:

@@ -19,7 +19,7 @@ DIRECTIONS = ("device", "to-device", "from-device")
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
 MODEL = Option("model", "a catalogue name, a config.json or a folder; weights are random")
-WEIGHTS = Option("weights", "format of the weights", "FORMAT", ("--dtype",), FORMATS)
+WEIGHTS = Option("weights", "format of the weights", "FORMAT", choices=FORMATS)
 ATTENDS = Option("attn_implementation", "attention of Transformers", "NAME", choices=ATTENTION)
 DEVICE = Option("device", "where it runs; auto is the accelerator if there is one", "NAME",
                 choices=DEVICES)  # fmt: skip

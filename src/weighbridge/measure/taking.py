@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from weighbridge.errors import RequestError
-from weighbridge.measure.lab.process import Failure, ask, require
+from weighbridge.measure.lab.process import Failure, RunFailed, ask, require
 from weighbridge.measure.record import Quantity, Record
 from weighbridge.term import Term
 
@@ -54,6 +54,15 @@ def take(
         float(found["seconds"]),
         when,
     )
+
+
+def machine_here(device: str = "auto") -> dict[str, Any]:
+    """The machine as a process of ours sees it, for the keys of a campaign's points."""
+    require()
+    found = ask({"what": "machine", "device": device}, seconds=120)
+    if isinstance(found, Failure):
+        raise RunFailed(f"PyTorch cannot be started here: {found.message}")
+    return machine_of({"device": device}, found["machine"])
 
 
 @cache

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.engine.transformers import versions
+from weighbridge.engine.transformers.host import on_host
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.engine.transformers.share import Share
 from weighbridge.engine.transformers.terms import facts_basis
-from weighbridge.hardware.host import KIND as HOST_KIND
 from weighbridge.memory.allocator import rounding
 from weighbridge.memory.weights import weigh_parameters
 from weighbridge.model.facts import Parameter
@@ -323,12 +323,6 @@ def workspaces(setup: Setup, share: Share) -> list[Term]:
             )
         )
     return found
-
-
-def on_host(setup: Setup, device: int) -> bool:
-    """Whether this device is host memory, which has no cuBLAS."""
-    cards = setup.question.cards
-    return bool(cards) and cards[device].kind == HOST_KIND
 
 
 def _since_hopper(setup: Setup, device: int) -> bool:

@@ -56,6 +56,11 @@ def _done(message: dict[str, Any], say: Any) -> dict[str, Any]:
         from weighbridge.run.child import run
 
         return run(message, say)
+    if message["what"] == "machine":
+        from weighbridge.measure.lab import meters
+
+        meter = meters.Meter(meters.choose_device(message["device"]))
+        return {"machine": {"device": meter.runtime, **meters.card(meter.device)}}
     return measured(message, say)
 
 
@@ -83,7 +88,11 @@ def measured(message: dict[str, Any], say: Any) -> dict[str, Any]:
     return {
         **found,
         "quantities": [{"name": n, "phase": p, "values": v} for (n, p), v in names],
-        "machine": {"device": meter.runtime, **meters.card(), "threads": torch.get_num_threads()},
+        "machine": {
+            "device": meter.runtime,
+            **meters.card(meter.device),
+            "threads": torch.get_num_threads(),
+        },
         "versions": meters.versions(),
         "notes": meter.notes,
         "seconds": round(time.perf_counter() - start, 3),

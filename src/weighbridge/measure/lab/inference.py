@@ -85,6 +85,7 @@ def _measured(
          "formula": "distinct storages of parameters and quantization states", "number": ""}
     ]  # fmt: skip
     meter.see("buffers", "resident", held["buffers"])
+    meter.see("inputs", "resident", 8 * question.batch * question.seq_len)
     return {"terms": [*weights, *terms_of(log, meter.device, kept)]}
 
 
@@ -106,9 +107,11 @@ class Passes:
         batch = {"input_ids": ids}
         if getattr(self.model.config, "is_encoder_decoder", False):
             batch["decoder_input_ids"] = torch.zeros_like(ids[:, :1])
+        if tag is not None:
+            tag(batch.values(), "input")
         with phase("prefill"):
             out = self.model(**batch, **self.options)
-            self._tag(out, tag)
+            self._chosen(out, tag)
         kept["prefill"] = cache_bytes(out)
         cache, name = self._cache(out)
         if cache is None or question.decode_steps < 1:
@@ -126,7 +129,7 @@ class Passes:
                 else:
                     del out
                     out = self.model(**step, **self.options)
-                self._tag(out, tag)
+                self._chosen(out, tag)
         kept["decode"] = cache_bytes(out)
         return kept
 
@@ -141,7 +144,10 @@ class Passes:
         return None, ""
 
     @staticmethod
-    def _tag(out: Any, tag: Any) -> None:
+    def _chosen(out: Any, tag: Any) -> None:
+        """The next token as ``generate`` picks it greedily, from a copy of the logits in fp32."""
+        logits = logits_of(out)
         if tag is not None:
-            tag(logits_of(out), "logits")
-
+            tag(logits, "logits")
+        for each in logits:
+            each[:, -1, :].to(torch.float32, copy=True).argmax(-1)

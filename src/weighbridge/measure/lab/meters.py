@@ -173,9 +173,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def card() -> dict[str, Any]:
-    """What PyTorch says of the device."""
-    if not torch.cuda.is_available():
+def card(device: str) -> dict[str, Any]:
+    """What PyTorch says of the device; nothing of a host."""
+    if device != "cuda":
         return {}
     about = torch.cuda.get_device_properties(0)
     return {"card": about.name, "memory": about.total_memory,

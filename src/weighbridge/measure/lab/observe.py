@@ -32,6 +32,8 @@ def _walk(value: Any, name: str, found: dict[str, int], seen: set[int], depth: i
     if id(value) in seen or depth > 6:
         return
     seen.add(id(value))
+    if isinstance(value, torch.Tensor) and not value.is_floating_point():
+        return  # a count of tokens
     if isinstance(value, torch.Tensor):
         kind = "state" if any(word in name for word in STATE_NAMES) else "kv_cache"
         found[kind] += value.numel() * value.element_size()

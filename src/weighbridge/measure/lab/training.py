@@ -83,6 +83,7 @@ def measure(point: Mapping[str, Any], config: Mapping[str, Any], meter: Meter, r
         if step == "2":
             meter.see("live_peak", PHASES[kind], size)
     meter.see("buffers", "resident", held["buffers"])
+    meter.see("inputs", "resident", 16 * question.batch * question.seq_len)
     terms = [each for each in terms_of(log, meter.device, {}) if each["number"] == "2"]
     return {"terms": [*_weights(held, frozen=bool(frozen)), *terms]}
 
