@@ -24,7 +24,7 @@ STAGES = (
     {"search", "rules", "trace"},
     {"training"},
     {"launch"},
-    {"measure"},
+    {"measure", "run"},
     {"show"},
     {"api"},
     {"commands"},
@@ -34,7 +34,12 @@ STAGES = (
 LATE = {("planner", "show"), ("training", "show")}
 OPTIONAL = {"numpy", "pynvml", "amdsmi", "matplotlib"}
 # The one room that runs a model's own code; its child process refuses sockets.
-IMPURE = {"trace": {"torch", "transformers", "peft", "matplotlib"}}
+LAB = {"torch", "transformers", "peft", "bitsandbytes", "safetensors"}
+IMPURE = {
+    "trace": {"torch", "transformers", "peft", "matplotlib"},
+    "measure": {*LAB, "pynvml"},
+    "run": LAB,
+}
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from weighbridge.measure.beside import Measured
     from weighbridge.measure.campaign import Done
     from weighbridge.rules import RuleResult
+    from weighbridge.run.session import RunResult
     from weighbridge.search.fit import Fit
     from weighbridge.search.sweep import Sweep
     from weighbridge.trace.question import Question
@@ -95,6 +96,29 @@ def trace(
     question = make_question(raw_config(os.fspath(model)), options)
     memory = parse_size(host_memory, "host_memory")
     return run_trace(question, seconds=timeout, memory=memory), question
+
+
+def run(
+    model: Name, prompt: str, *, yes: bool = False, heard: Any = None, **options: Any
+) -> RunResult:
+    """Load ``model`` as best fits this machine, generate, and set the plan beside what it took.
+
+    Options are those of ``weigh run``. RequestError where nothing fits, or where something would
+    be downloaded without ``yes=True``. Needs ``weighbridge[run]``.
+    """
+    from weighbridge.errors import RequestError
+    from weighbridge.run.choose import Refused
+    from weighbridge.run.session import Wanted, execute, prepare
+
+    unknown = set(options) - set(Wanted._fields)
+    if unknown:
+        raise RequestError(f"a run has no option {min(unknown)!r}")
+    ready = prepare(Wanted(os.fspath(model), prompt, **options))
+    if isinstance(ready, Refused):
+        raise RequestError(ready.because)
+    if ready.source.download and not yes:
+        raise RequestError(f"{ready.source.download:,} bytes would be downloaded; say yes=True")
+    return execute(ready, heard)
 
 
 def measure(

@@ -46,8 +46,8 @@ def take(
         dict(point),
         machine_of(point, found["machine"]),
         {str(k): str(v) for k, v in found["versions"].items()},
-        (*_terms(found), *_derived(found)),
-        tuple(_quantity(each) for each in found["quantities"] if each["values"]),
+        (*map(term_of, found["terms"]), *derived(found)),
+        tuple(quantity_of(each) for each in found["quantities"] if each["values"]),
         repeats,
         None,
         tuple(found["notes"]),
@@ -93,6 +93,11 @@ def machine_of(point: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, 
     }
 
 
+def machine_of_run(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a run, which names no device."""
+    return machine_of({"device": found["device"]}, found)
+
+
 def expected_device(point: Mapping[str, Any]) -> str:
     """The kind of device that a point will run on, before it has."""
     vendors = {gpu.vendor for gpu in _detected().gpus}
@@ -106,24 +111,23 @@ def expected_device(point: Mapping[str, Any]) -> str:
     return "cpu"
 
 
-def _terms(found: Mapping[str, Any]) -> list[Term]:
-    return [
-        _term(each["name"], each["phase"], int(each["bytes"]), int(each["bytes"]),
-              int(each["bytes"]), each["formula"])
-        for each in found["terms"]
-    ]  # fmt: skip
+def term_of(each: Mapping[str, Any]) -> Term:
+    """A term as the child says it: seen once, so that its bounds are itself."""
+    size = int(each["bytes"])
+    return _term(each["name"], each["phase"], size, size, size, each["formula"])
 
 
 def _term(name: str, phase: Any, size: int, low: int, high: int, formula: str) -> Term:
     return Term(name, 0, phase, size, low, high, "measured", formula, {}, SOURCE)
 
 
-def _quantity(each: Mapping[str, Any]) -> Quantity:
+def quantity_of(each: Mapping[str, Any]) -> Quantity:
+    """A quantity as the child says it."""
     unit = UNITS.get(each["name"], "bytes")
     return Quantity(each["name"], each["phase"], unit, tuple(each["values"]))
 
 
-def _derived(found: Mapping[str, Any]) -> list[Term]:
+def derived(found: Mapping[str, Any]) -> list[Term]:
     """What is left when the tensors are taken from what the process held: context, reserve."""
     seen = {(each["name"], each["phase"]): each["values"] for each in found["quantities"]}
     base = seen.get(("base", "resident"))
