@@ -21,9 +21,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     group.add_argument("--max-new-tokens", "--output-tokens", type=count("--max-new-tokens"),
                        default=64, metavar="TOKENS", help="most to generate (default 64)")  # fmt: skip
     group.add_argument("--chat", action="store_true", help="the prompt as a turn of its template")
-    group.add_argument(
-        "--sample", action="store_true", help="draw tokens, instead of the likeliest"
-    )
+    group.add_argument("--sample", action="store_true", help="draw tokens instead of the likeliest")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
     group.add_argument("--keep-going", action="store_true", help="do not stop at the end of text")
     group = parser.add_argument_group("how it is loaded")

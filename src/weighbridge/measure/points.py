@@ -109,13 +109,13 @@ def size_of(point: Mapping[str, Any], parameters: int) -> float:
     """How much a point asks of the machine, for an order: larger is harder."""
     kind = point["kind"]
     if kind == "product":
-        return 2.0 * point["m"] * point["n"] * point["k"]
+        return 2.0 * int(point["m"]) * int(point["n"]) * int(point["k"])
     if kind == "copy":
         return float(point["bytes"])
     if kind == "context":
         return 1.0
     if kind == "training":
         rows = point["micro_batch"] * point["seq_len"]
-        return 3.0 * parameters * rows * (2 if point["method"] == "full" else 1)
+        return 3.0 * parameters * int(rows) * (2 if point["method"] == "full" else 1)
     rows = point["concurrency"] * (point["input_tokens"] + point["output_tokens"])
     return float(parameters * rows)

@@ -29,6 +29,10 @@ from weighbridge.trace.tracker import StorageTracker
 
 Say = Callable[..., None]
 STEPS_FOLLOWED = 2
+MAPPED = (
+    "weights of the checkpoint's own type are mapped from its files: they are resident once a "
+    "pass has touched them, so that loading is not compared"
+)
 LONGEST_FOLLOWED = 20.0  # seconds of prefill beyond which it is not run again to be followed
 
 
@@ -46,6 +50,8 @@ def run(message: Mapping[str, Any], say: Say) -> dict[str, Any]:
         found = _generated(message, model, folder, meter, say)
         followed = _followed(message, model, found.pop("ids"), meter)
     meter.see("buffers", "resident", held["buffers"])
+    if message["on_host"] and meter.seen.pop(("resident_peak", "load"), None):
+        meter.notes.append(MAPPED)
     weights = {"name": "weights", "phase": "resident", "bytes": held["parameters"], "number": "",
                "formula": "distinct storages of parameters and quantization states"}  # fmt: skip
     return {

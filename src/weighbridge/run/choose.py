@@ -34,7 +34,7 @@ class Tried(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What will be loaded and where; ``device_map`` and ``max_memory`` as Transformers takes them."""
+    """What is loaded and where; ``device_map`` and ``max_memory`` as Transformers takes them."""
 
     plan: Plan
     weights: str
@@ -58,7 +58,7 @@ class Refused(NamedTuple):
 
 
 def choose(name: str, model: Model, room: Room, options: Mapping[str, Any]) -> Choice | Refused:
-    """The first way that fits; ``options`` are those of a request, ``weights`` may be among them."""
+    """The first way that fits; ``options`` are those of a request, perhaps with ``weights``."""
     tried: list[Tried] = []
     formats = formats_of(name, model, options)
     for weights in formats:
@@ -151,7 +151,9 @@ def _beside_weights(device: Any) -> int:
 def _spill_choice(
     plan: Plan, room: Room, weights: str, limits: Mapping[int, int], host: int, tried: list[Tried]
 ) -> Choice:
-    places: dict[int | str, int] = {"cpu": limits[0]} if room.on_host else {**limits, "cpu": host}
+    places: dict[int | str, int] = {"cpu": limits[0] if room.on_host else host}
+    if not room.on_host:
+        places = {**dict(limits.items()), **places}
     elsewhere = [note for note in plan.assumptions if " lie " in note]
     words = "; ".join(note.partition(" and ")[0] for note in elsewhere) or "spilled"
     return Choice(plan, weights, words, "sequential", places, tuple(tried))

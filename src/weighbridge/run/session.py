@@ -94,9 +94,12 @@ class RunResult(NamedTuple):
 
 def needs_to_dict(ready: Prepared) -> dict[str, Any]:
     """Disk, download and memory before anything is done."""
-    return {**ready.source.to_dict(), "disk_free_bytes": ready.disk_free,
-            "memory_bytes": ready.choice.plan.total,
-            "memory_free_bytes": sum(c.usable_bytes for c in ready.room.machine.devices)}  # fmt: skip
+    return {
+        **ready.source.to_dict(),
+        "disk_free_bytes": ready.disk_free,
+        "memory_bytes": ready.choice.plan.total,
+        "memory_free_bytes": sum(card.usable_bytes for card in ready.room.machine.devices),
+    }
 
 
 def prepare(wanted: Wanted, room: Room | None = None) -> Prepared | Refused:
@@ -172,7 +175,7 @@ def execute(ready: Prepared, heard: Heard | None = None) -> RunResult:
 
 
 def stored_dtype(ready: Prepared) -> str:
-    """The type in which random weights are written: the checkpoint's own where it is a plain one."""
+    """The type in which random weights are written: the checkpoint's own where that is plain."""
     weights = ready.choice.plan.settings["weights"]
     if ready.choice.weights in FULL and weights in PLAIN:
         return PLAIN[weights]

@@ -14,7 +14,7 @@ CODE = (".py",)
 
 
 class Source(NamedTuple):
-    """``kind`` is ``folder``, ``hub`` or ``random``; bytes to download, and to write to the disk."""
+    """``kind`` is ``folder``, ``hub`` or ``random``; bytes to download, and to write to disk."""
 
     kind: str
     name: str
@@ -90,7 +90,8 @@ def fetch(source: Source) -> str:
         return source.folder
     from weighbridge.model.hub import snapshot
 
-    assert source.repo is not None and source.commit is not None
+    assert source.repo is not None
+    assert source.commit is not None
     return snapshot(source.repo.id, source.commit, source.files)
 
 

@@ -215,7 +215,12 @@ def forward(setup: Setup, share: Share, phase: Phase) -> list[Term]:
             phase,
             where(at_head, stream + always, size),
             where(at_head, stream, low),
-            where(at_head, maximum(stream + always, high - logits[0]), high),
+            # generate() copies the last row to fp32, which may reach above the layers' peak.
+            where(
+                at_head,
+                maximum(stream + always, high - logits[0]),
+                maximum(high, stream + always + logits[2]),
+            ),
             formula,
         ),
         _logits_term(

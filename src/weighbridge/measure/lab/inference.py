@@ -1,4 +1,4 @@
-"""One inference point: loads, fills the cache with a prompt, decodes; first timed, then followed."""
+"""One inference point: loads, fills the cache with a prompt, decodes; timed, then followed."""
 
 from __future__ import annotations
 
@@ -76,10 +76,9 @@ def _measured(
     log = tracker.log()
     for phase, size in live_peaks(log, meter.device).items():
         meter.see("live_peak", phase, size)
-    for phase, values in list(meter.seen.items()):
-        if phase == ("seconds", "decode"):
-            steps = max(question.decode_steps, 1) * question.batch
-            meter.seen["rate", "decode"] = [steps / each for each in values if each]
+    steps = max(question.decode_steps, 1) * question.batch
+    for seconds in meter.seen.get(("seconds", "decode"), []):
+        meter.see("rate", "decode", steps / seconds)
     weights = [
         {"name": "weights", "phase": "resident", "bytes": held["parameters"],
          "formula": "distinct storages of parameters and quantization states", "number": ""}

@@ -92,8 +92,9 @@ def _weights(held: dict[str, int], *, frozen: bool) -> list[dict[str, Any]]:
     found = [{"name": "weights", "phase": "resident", "bytes": held["parameters"],
               "formula": "distinct storages of parameters", "number": ""}]  # fmt: skip
     if frozen:
-        found.append({"name": "adapters", "phase": "resident", "bytes": held["adapters"],
-                      "formula": "distinct storages of trained adapters", "number": ""})  # fmt: skip
+        adapters = {"name": "adapters", "phase": "resident", "bytes": held["adapters"],
+                    "formula": "distinct storages of trained adapters", "number": ""}  # fmt: skip
+        found.append(adapters)
     return found
 
 
