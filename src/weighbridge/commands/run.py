@@ -18,8 +18,9 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     parser.add_argument("model", metavar="MODEL", help=KNOWN)
     group = parser.add_argument_group("what is asked")
     group.add_argument("--prompt", required=True, metavar="TEXT", help="what it continues")
-    group.add_argument("--max-new-tokens", "--output-tokens", type=count("--max-new-tokens"),
-                       default=64, metavar="TOKENS", help="most to generate (default 64)")  # fmt: skip
+    tokens = count("--max-new-tokens")
+    group.add_argument("--max-new-tokens", "--output-tokens", type=tokens, default=64,
+                       metavar="TOKENS", help="most to generate (default 64)")  # fmt: skip
     group.add_argument("--chat", action="store_true", help="the prompt as a turn of its template")
     group.add_argument("--sample", action="store_true", help="draw tokens instead of the likeliest")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")

@@ -70,6 +70,7 @@ def _device(setup: Setup, share: Share) -> DeviceSpending:
         *resident.packing(setup, share),
         *resident.tables(setup, share),
         *resident.workspaces(setup, share),
+        *host.mapped(setup, share),
         terms.context(setup, share),
     )
     phases: dict[Phase, tuple[Term, ...]] = {

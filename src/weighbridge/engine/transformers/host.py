@@ -9,9 +9,11 @@ from weighbridge.engine.transformers.share import Share
 from weighbridge.hardware.host import KIND
 from weighbridge.model.facts import Parameter
 from weighbridge.term import Phase, Term
-from weighbridge.units import maximum
+from weighbridge.units import MIB, maximum
 
 HALF = 2
+LIBRARIES = 64 * MIB
+QUANTIZED_ON_LOADING = frozenset({"int8", "nf4", "nf4-dq", "fp4", "fp4-dq"})
 
 
 def on_host(setup: Setup, device: int) -> bool:
@@ -50,6 +52,35 @@ def packed(setup: Setup, share: Share, phase: Phase, moving: list[Term]) -> list
             {"largest matrix of a layer": inner, "head": head, "activations and logits": others},
             "oneDNN reorders the weights of a bf16 product (aten/src/ATen/native/mkldnn/"
             "Matmul.cpp), seen in VmHWM",
+        )
+    ]
+
+
+def mapped(setup: Setup, share: Share) -> list[Term]:
+    """Pages of the 16-bit files that were quantized from: mapped until memory is short.
+
+    Beside bitsandbytes' own libraries. Seen with SmolLM2-135M: int8 held 291 MiB and nf4 501 MiB
+    beyond tensors and a bare process, of which the system may take the files' part back.
+    """
+    if not on_host(setup, share.device) or setup.storage.name not in QUANTIZED_ON_LOADING:
+        return []
+    elements = sum(p.elements for p in share.outer)
+    elements += sum(
+        p.elements * n for layer, n in share.kept(setup.model) for p in layer.parameters
+    )
+    size = elements * HALF
+    return [
+        Term(
+            "reserve",
+            share.device,
+            "resident",
+            size + LIBRARIES,
+            0 * size,
+            2 * size + 2 * LIBRARIES,
+            "calibrated",
+            "parameters × 2 of the mapped files + 64 MiB of bitsandbytes",
+            {"parameters": elements},
+            "VmRSS of weigh run with --weights int8 and nf4-dq on SmolLM2-135M",
         )
     ]
 
