@@ -63,7 +63,7 @@ HOST_HOARD = Range(
     20 * MIB,
     0,
     64 * MIB,
-    "calibrated on SmolLM2-135M, Gemma-3-270M and GPT-2 (measurements/cpu-fitted.jsonl): 6 to "
+    "calibrated on SmolLM2-135M, Gemma-3-270M and GPT-2 (measurements/cpu-xeon-avx512.jsonl): 6 to "
     "27 MiB beside tensors and packed matrices; glibc malloc keeps what is freed in small pieces",
 )
 HOARD = Range(
