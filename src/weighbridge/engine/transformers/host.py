@@ -27,7 +27,7 @@ def packed(setup: Setup, share: Share, phase: Phase, moving: list[Term]) -> list
 
     A prompt's rows meet every matrix, and its last row, cut from the others, meets the head; a
     single row of a decode step is multiplied in place. Seen on a Xeon with AVX-512 and without
-    bf16 arithmetic, torch 2.13 (``measurements/cpu-xeon-avx512.jsonl``): a head of 320 MiB cost 320.
+    bf16 arithmetic, torch 2.13 (measurements/cpu-xeon-avx512.jsonl): a head of 320 MiB cost 320.
     """
     if phase != "prefill" or not on_host(setup, share.device) or setup.element != HALF:
         return []
