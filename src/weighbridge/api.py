@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from weighbridge.rules import RuleResult
     from weighbridge.run.session import RunResult
     from weighbridge.search.fit import Fit
+    from weighbridge.search.models import Shelf
+    from weighbridge.search.recommend import Recommendation
     from weighbridge.search.sweep import Sweep
     from weighbridge.trace.question import Question
     from weighbridge.trace.result import Trace
@@ -76,6 +78,20 @@ def fit(model: Name, **options: Any) -> Fit:
     from weighbridge.search.fit import fit as fit_request
 
     return fit_request(make_request(os.fspath(model), options))
+
+
+def recommend(model: Name | None = None, **options: Any) -> Recommendation | Shelf:
+    """Which card, how many, which engine, format and split; without a model, which models.
+
+    Constraints are options: ``ttft``, ``tpot``, ``price_per_hour``, ``purchase_price``, ``power``,
+    ``owned``, ``least_bits``; ``by`` says what comes first.
+    """
+    from weighbridge.search import models, wishes
+    from weighbridge.search.recommend import recommend as search
+
+    if model is None:
+        return models.models_for(*wishes.read_limits(options))
+    return search(*wishes.read_wish(os.fspath(model), options))
 
 
 def trace(

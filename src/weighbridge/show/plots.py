@@ -114,6 +114,34 @@ def _roofline(axes: Any, found: Answer) -> None:
     axes.grid(visible=True, which="both", alpha=0.3)
 
 
+def plot_front(found: Any, path: Path) -> None:
+    """Price against tokens per second of one user, the front by its weights; bars are ranges."""
+    figure, (axes,) = _figure(1)
+    priced = [each for each in found.front if each.cost not in {None, (0.0, 0.0)}]
+    if not priced:
+        raise RequestError("there is nothing to draw: no choice has a price")
+    for name in dict.fromkeys(each.plan.settings["weights"] for each in priced):
+        some = [each for each in priced if each.plan.settings["weights"] == name]
+        middles = [(each.cost[0] * each.cost[1]) ** 0.5 for each in some]
+        reach = [[m - each.cost[0] for m, each in zip(middles, some, strict=True)],
+                 [each.cost[1] - m for m, each in zip(middles, some, strict=True)]]  # fmt: skip
+        speeds = [1 / each.pace.tpot for each in some]
+        axes.errorbar(middles, speeds, xerr=reach, marker="o", markersize=4, linestyle="",
+                      elinewidth=0.7, label=name)  # fmt: skip
+    for each in found.listed:
+        if each.cost:
+            at = ((each.cost[0] * each.cost[1]) ** 0.5, 1 / each.pace.tpot)
+            axes.annotate(each.candidate.rig.name, at, fontsize=7)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("dollars an hour" if found.wish.kind == "rent" else "dollars")
+    axes.set_ylabel("tokens per second of one user")
+    axes.set_title(found.model.id, fontsize=9)
+    axes.legend(fontsize=7)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    _save(figure, path)
+
+
 def plot_history(history: Any, path: Path) -> None:
     """Bandwidth, arithmetic and model size by year."""
     figure, axes = _figure(3)
