@@ -26,6 +26,7 @@ STAGES = (
     {"training"},
     {"launch"},
     {"measure", "check"},
+    {"measure", "run"},
     {"show"},
     {"api"},
     {"serve"},
@@ -53,6 +54,10 @@ IMPURE = {
 }
 # The one room that listens; its workers, who answer, open no socket.
 LISTENS = "serve"
+# The one room that runs a model's own code; its child process refuses sockets.
+LAB = {"torch", "transformers", "peft", "bitsandbytes", "safetensors"}
+    "measure": {*LAB, "pynvml"},
+    "run": LAB,
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",

@@ -91,6 +91,7 @@ class Question:
     extend: int = 0
     capacity: int = 0
     target: str = "cuda"
+    vocabulary: int = 0
 
     @property
     def granularity(self) -> int:
