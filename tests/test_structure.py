@@ -34,7 +34,11 @@ STAGES = (
 LATE = {("planner", "show"), ("training", "show")}
 OPTIONAL = {"numpy", "pynvml", "amdsmi", "matplotlib"}
 # The one room that runs a model's own code; its child process refuses sockets.
-IMPURE = {"trace": {"torch", "transformers", "peft", "matplotlib"}}
+# Measuring keeps rows in databases and fits constants.
+IMPURE = {
+    "trace": {"torch", "transformers", "peft", "matplotlib"},
+    "measure": {"sqlalchemy", "scipy", "numpy"},
+}
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
