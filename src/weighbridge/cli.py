@@ -33,6 +33,7 @@ COMMANDS = {
     "cards": "the accelerators of the table",
     "card": "one accelerator in full, or one model",
     "log": "what the log of an engine says of memory, beside the prediction",
+    "accuracy": "every measured row beside what is predicted of it",
     "store": "measurements, logs and benchmark files, kept and passed on",
     "doctor": "what this machine has",
 }

@@ -168,7 +168,8 @@ def _mapping(data: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _list(data: Mapping[str, Any], name: str) -> list[Any]:
     if not isinstance(data[name], list) or len(data[name]) > 100_000:
         raise ValueError(f"{name} is no list of a sensible length")
-    return data[name]
+    found: list[Any] = data[name]
+    return found
 
 
 def _whole(value: Any, least: int = 0) -> int:
