@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from scripts import accuracy_sglang, accuracy_tensorrt_llm, accuracy_vllm
 from scripts.llama_cpp_accuracy import report as llama_cpp_report
 from scripts.report import ROOT, table, write, write_part
+from weighbridge.measure.accuracy.figures import figures_of
+from weighbridge.measure.accuracy.report import Report, baseline_text, read_baseline, regressions
 from weighbridge.measure.accuracy.transformers import Result, predict, rows
 
 REPORT = ROOT / "docs" / "accuracy.md"
+BASELINE = ROOT / "docs" / "accuracy_baseline.json"
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -123,6 +126,16 @@ def _every_row(results: list[Result]) -> str:
     return table(header, lines)
 
 
+def baseline(*, check: bool) -> bool:
+    """Write the baseline of every set of rows, or say what is worse than it."""
+    found = Report(tuple(figures_of()))
+    if not check:
+        return write(BASELINE, baseline_text(found), check=False)
+    worse = regressions(found, read_baseline(str(BASELINE)))
+    print("\n".join(worse) or "no set of rows is worse than docs/accuracy_baseline.json")
+    return not worse
+
+
 def main() -> int:
     """Print, and write or compare."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -142,6 +155,7 @@ def main() -> int:
     same &= write(accuracy_tensorrt_llm.REPORT, accuracy_tensorrt_llm.report(), check=check)
     same &= write_part("accuracy", summary(results), check=check)
     same &= write(accuracy_vllm.REPORT, accuracy_vllm.report(), check=check)
+    same &= baseline(check=check)
     if not same:
         print("docs/accuracy*.md or the README's table is not what the program says; "
               "run scripts/accuracy", file=sys.stderr)  # fmt: skip

@@ -83,7 +83,7 @@ def _peers(peers: Sequence[Peer]) -> list[tuple[str, ...]]:
     groups: dict[tuple[str, str], list[Peer]] = {}
     for peer in peers:
         groups.setdefault((peer.peer, peer.quantity), []).append(peer)
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for (name, quantity), mine in sorted(groups.items()):
         theirs = [abs(each.theirs / each.true - 1) for each in mine]
         ours = [abs(each.ours / each.true - 1) for each in mine]

@@ -16,6 +16,8 @@ from weighbridge.units import GIB, MIB
 COUNTED = {"fraction": "share", "sizes": "count", "requests": "count", "slots": "count",
            "tokens": "tokens", "pool": "tokens", "smallest": "share"}  # fmt: skip
 
+PLAIN = {"cell", "rest"}  # bytes as they are, where the other sizes are in GiB
+
 
 def _of(name: str) -> Any:
     return import_module(f"weighbridge.measure.accuracy.{name}")
@@ -73,7 +75,7 @@ def _served(name: str) -> Iterator[Figure]:
     for row in module.rows():
         quantity = row["quantity"]
         unit = COUNTED.get(quantity, "bytes")
-        scale = GIB if unit == "bytes" and quantity != "cell" else 1
+        scale = GIB if unit == "bytes" and quantity not in PLAIN else 1
         given = " of given memory" if row.get("given") else ""
         yield Figure(
             name.replace("_", "-"), row["id"], row["engine"], family_of(row["model"]), row["on"],

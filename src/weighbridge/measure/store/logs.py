@@ -27,5 +27,5 @@ def observation_of(record: Mapping[str, Any]) -> Observation:
 
 
 def _failure(data: Mapping[str, Any]) -> Failure:
-    fields = {name: data.get(name) for name in Failure._fields}
+    fields: dict[str, Any] = {name: data.get(name) for name in Failure._fields}
     return Failure(**{**fields, "advice": tuple(data.get("advice", ()))})
