@@ -130,6 +130,8 @@ def test_every_command_prints_json(
         "train": ["gpt2"],
         "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
         "log": [str(log)],
+        "store": ["list", "--store", str(tmp_path / "store.db")],
+        "accuracy": ["--set", "tensorrt-llm"],
     }.get(name, [])
     if name == "calibrate":
         runs = tmp_path / "runs.json"

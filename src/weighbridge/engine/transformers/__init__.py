@@ -73,14 +73,14 @@ def _device(setup: Setup, share: Share) -> DeviceSpending:
         terms.context(setup, share),
     )
     phases: dict[Phase, tuple[Term, ...]] = {
-        "load": _phase(share, "load", resident.loading(setup, share))
+        "load": _phase(setup, share, "load", resident.loading(setup, share))
     }
     walked: tuple[Phase, ...] = ("prefill", "decode") if setup.model.generates else ("prefill",)
     for phase in walked:
         moving = [*terms.cache(setup, share, phase), *terms.forward(setup, share, phase)]
-        phases[phase] = _phase(share, phase, moving)
+        phases[phase] = _phase(setup, share, phase, moving)
     return DeviceSpending(share.device, always, phases)
 
 
-def _phase(share: Share, phase: Phase, moving: list[Term]) -> tuple[Term, ...]:
-    return (*moving, terms.reserve(share, phase, moving))
+def _phase(setup: Setup, share: Share, phase: Phase, moving: list[Term]) -> tuple[Term, ...]:
+    return (*moving, terms.reserve(setup, share, phase, moving))

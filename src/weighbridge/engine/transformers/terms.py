@@ -329,9 +329,18 @@ def context(setup: Setup, share: Share) -> Term:
     )
 
 
-def reserve(share: Share, phase: Phase, held: list[Term]) -> Term:
+def reserve(setup: Setup, share: Share, phase: Phase, held: list[Term]) -> Term:
     """What the caching allocator keeps beyond what is in use."""
     moving = sum(term.bytes for term in held)
+    cards = setup.question.cards
+    own = setup.question.own.of("reserve", cards[share.device] if cards else None)
+    if own is not None:
+        rising = moving * own.share // 10**6
+        return Term(
+            "reserve", share.device, phase, own.typical + rising, own.low, own.high + rising,
+            "calibrated", "typical hoard + share of what comes and goes",
+            {"comes and goes": moving, "share": own.share / 10**6}, own.source,
+        )  # fmt: skip
     size = hoard(moving)
     return Term(
         "reserve",
