@@ -24,7 +24,7 @@ STAGES = (
     {"search", "rules", "trace"},
     {"training"},
     {"launch"},
-    {"measure"},
+    {"measure", "run"},
     {"show"},
     {"api"},
     {"commands"},
@@ -34,10 +34,12 @@ STAGES = (
 LATE = {("planner", "show"), ("training", "show")}
 OPTIONAL = {"numpy", "pynvml", "amdsmi", "matplotlib"}
 # The one room that runs a model's own code; its child process refuses sockets.
-# Measuring keeps rows in databases and fits constants.
+# Measuring also keeps rows in databases and fits constants.
+LAB = {"torch", "transformers", "peft", "bitsandbytes", "safetensors"}
 IMPURE = {
     "trace": {"torch", "transformers", "peft", "matplotlib"},
-    "measure": {"sqlalchemy", "scipy", "numpy"},
+    "measure": {*LAB, "pynvml", "sqlalchemy", "scipy", "numpy"},
+    "run": LAB,
 }
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SCRAPE = SOURCE / "measure" / "watch" / "scrape.py"

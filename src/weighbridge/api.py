@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 
 if TYPE_CHECKING:
+    from weighbridge.measure.beside import Measured
+    from weighbridge.measure.campaign import Done
     from weighbridge.rules import RuleResult
+    from weighbridge.run.session import RunResult
     from weighbridge.search.fit import Fit
     from weighbridge.search.sweep import Sweep
     from weighbridge.trace.question import Question
@@ -92,6 +96,74 @@ def trace(
     question = make_question(raw_config(os.fspath(model)), options)
     memory = parse_size(host_memory, "host_memory")
     return run_trace(question, seconds=timeout, memory=memory), question
+
+
+def run(
+    model: Name, prompt: str, *, yes: bool = False, heard: Any = None, **options: Any
+) -> RunResult:
+    """Load ``model`` as best fits this machine, generate, and set the plan beside what it took.
+
+    Options are those of ``weigh run``. RequestError where nothing fits, or where something would
+    be downloaded without ``yes=True``. Needs ``weighbridge[run]``.
+    """
+    from weighbridge.errors import RequestError
+    from weighbridge.run.choose import Refused
+    from weighbridge.run.session import Wanted, execute, prepare
+
+    unknown = set(options) - set(Wanted._fields)
+    if unknown:
+        raise RequestError(f"a run has no option {min(unknown)!r}")
+    ready = prepare(Wanted(os.fspath(model), prompt, **options))
+    if isinstance(ready, Refused):
+        raise RequestError(ready.because)
+    if ready.source.download and not yes:
+        raise RequestError(f"{ready.source.download:,} bytes would be downloaded; say yes=True")
+    return execute(ready, heard)
+
+
+def measure(
+    *, repeats: int = 3, timeout: float = 1800, heard: Any = None, **options: Any
+) -> Measured:
+    """One point run in a process of its own on this machine, beside its plan.
+
+    Options are those of ``weigh measure``: ``kind``, ``model``, ``weights``, ``concurrency``, …
+    Needs ``weighbridge[run]``.
+    """
+    from weighbridge.measure.beside import beside
+    from weighbridge.measure.points import make_point
+    from weighbridge.measure.taking import take
+
+    point = make_point(options)
+    return beside(take(point, repeats=repeats, seconds=timeout, heard=heard))
+
+
+def campaign(
+    name: str,
+    *,
+    into: str | None = None,
+    time_limit: str | float | None = None,
+    reduced: bool = False,
+    repeats: int | None = None,
+    timeout: float = 1800,
+    told: Any = None,
+) -> Done:
+    """A matrix of points measured into ``into`` (``NAME.jsonl``), from where it was ended."""
+    from weighbridge.measure.campaign import load, run
+    from weighbridge.measure.limits import parse_seconds
+    from weighbridge.measure.taking import machine_here, take
+
+    wanted = load(name, reduced=reduced)
+    if repeats is not None:
+        wanted = wanted._replace(repeats=repeats)
+    limit = None if time_limit is None else parse_seconds(time_limit)
+    path = Path(into or f"{wanted.name}.jsonl")
+    machines = {device: machine_here(device) for device in wanted.devices}
+
+    def taken(point: Any, **how: Any) -> Any:
+        how["seconds"] = min(timeout, how.get("seconds", timeout))
+        return take(point, **how)
+
+    return run(wanted, path, machines, taken, time_limit=limit, told=told)
 
 
 def rules(model: Name, **options: Any) -> tuple[RuleResult, ...]:

@@ -25,6 +25,8 @@ COMMANDS = {
     "fit": "the longest context, the most users and the best format that a card holds",
     "train": "what training takes on every device, how long it takes, and what would fit",
     "trace": "the model's own code run without weights and without a GPU",
+    "run": "load a model in the memory that is here, generate text, compare with the plan",
+    "measure": "a point or a campaign run for real in a process of its own, beside its plan",
     "sweep": "totals over contexts and concurrencies",
     "speed": "time per token and to the first token, where it goes, and what would help",
     "calibrate": "fit the model of time to what a benchmark measured on your machine",

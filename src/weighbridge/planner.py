@@ -196,10 +196,16 @@ class Plan(Weighing):
         return plan_to_markdown(self)
 
 
-def plan_request(request: Request, model: Model | None = None) -> Plan:
-    """The plan of a request; ``model`` saves reading it again when many are asked of one model."""
+def plan_request(
+    request: Request, model: Model | None = None, machine: Machine | None = None
+) -> Plan:
+    """The plan of a request; ``model`` saves reading it again when many are asked of one model.
+
+    ``machine`` takes the place of the one that the request names: one that was found here.
+    """
     engine = parse_engine(request.deployment.engine)
-    machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
+    if machine is None and request.deployment.on is not None:
+        machine = parse_machine(request.deployment.on)
     model = load_model(request.model) if model is None else model
     tokens = settle_tokens(
         _with_context(request, stated_context(engine, request.deployment)),

@@ -88,6 +88,7 @@ class Question:
     layers: int = 0
     capacity: int = 0
     target: str = "cuda"
+    vocabulary: int = 0
 
     @property
     def granularity(self) -> int:
