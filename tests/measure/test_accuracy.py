@@ -162,3 +162,26 @@ def test_peers_are_asked_for_the_same_quantities() -> None:
     found = peers([])
     assert len(found) == 31
     assert all(each.ours == each.true for each in found)
+
+
+def test_own_measurements_stand_beside_their_plans(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The catalogue knows the weights of Llama-3.2-1B: 2,471,628,800 bytes in 16 bit."""
+    from weighbridge.measure.points import make_point
+    from weighbridge.measure.record import Record
+    from weighbridge.term import Term
+
+    size = 2_471_628_800
+    record = Record(
+        make_point({"model": "llama-3.2-1b", "weights": "bf16", "device": "cuda"}),
+        {"device": "cuda", "card": "NVIDIA A10", "memory": 23_028 * 2**20},
+        {"transformers": "5.23.0"},
+        (Term("weights", 0, "resident", size, size, size, "measured", "seen"),),
+    )
+    place = str(tmp_path / "s.db")
+    keep([record.to_dict()], place)
+    assert main(["accuracy", "--set", "own", "--store", place, "--json", "--every"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["figures"]
+    assert found["quantity"].startswith("inference weights")
+    assert abs(found["error"]) < 0.001
