@@ -24,11 +24,15 @@ def measurement(number: int) -> dict[str, Any]:
 
 def main() -> None:
     """Keep records one at a time, each with one that all writers share, and say each that is."""
-    from weighbridge.measure.store import keep
+    from weighbridge.measure.observation import Observation
+    from weighbridge.measure.store import append, keep
 
     place, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     for number in range(first, first + count):
-        keep([measurement(number), measurement(-1)], place)
+        if place.endswith(".jsonl"):
+            append(place, Observation("vllm", "0.11.0", "org/model"), number=number)
+        else:
+            keep([measurement(number), measurement(-1)], place)
         print(number, flush=True)
 
 

@@ -232,6 +232,23 @@ def test_a_killed_writer_loses_nothing_that_it_said_was_kept(durable: str) -> No
     assert keep([measurement(number) for number in said], durable).new == 0
 
 
+def test_a_killed_writer_of_lines_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    file, said = str(tmp_path / "logs.jsonl"), set[int]()
+    for trial in range(3):
+        pair = [writer(file, 10_000 * (2 * trial + n), 10_000) for n in range(2)]
+        for running in pair:
+            assert running.stdout is not None
+            said.add(int(running.stdout.readline()))
+        time.sleep(random.uniform(0, 0.05))
+        for running in pair:
+            running.send_signal(signal.SIGKILL)
+            said |= {int(line) for line in running.communicate()[0].split()}
+    append(file, Observation("vllm", "0.11.0", "org/model"), number=-1)
+    found = [row.record["number"] for row in read_files([file])]
+    assert len(found) == len(set(found))
+    assert said <= set(found)
+
+
 def test_a_killed_import_keeps_all_or_nothing(durable: str, tmp_path: Path) -> None:
     source = write_lines(tmp_path / "many.jsonl", [measurement(i) for i in range(2000)])
     command = [sys.executable, "-m", "weighbridge", "store", "import", source, "--store", durable]

@@ -43,9 +43,11 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     parser.add_argument("--baseline", metavar="FILE", help="write what --check compares with")
 
     def run(options: argparse.Namespace) -> int:
+        from weighbridge.measure.accuracy.everything import collect
         from weighbridge.measure.accuracy.report import baseline_text
 
-        made = collect(options)
+        made = collect(options.sets, options.store, options.rows, _told)
+        _done()
         if options.plot:
             from weighbridge.show.plot_accuracy import plot_accuracy
 
@@ -64,23 +66,15 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     return run
 
 
-def collect(options: argparse.Namespace) -> Report:
-    """The figures of the sets that were asked for; says on a terminal which is at work."""
-    from weighbridge.measure.accuracy.figures import figures_of
-    from weighbridge.measure.accuracy.own import own_figures
-    from weighbridge.measure.accuracy.peers import peers
-    from weighbridge.measure.accuracy.report import Report
+def _told(name: str) -> None:
+    """On a terminal: which set is at work, some take half a minute."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{name} …", end="", file=sys.stderr, flush=True)
 
-    found = []
-    wanted = options.sets or SETS
-    for name in dict.fromkeys(wanted):
-        if sys.stderr.isatty():
-            print(f"{name} …", end="\r", file=sys.stderr, flush=True)
-        found += own_figures(options.store, options.rows) if name == "own" else figures_of([name])
-    told = peers(found) if options.sets is None or "speed" in wanted else []
-    if not found and options.sets is not None:
-        raise RequestError("there is no own row yet; keep some with weigh measure or weigh log")
-    return Report(tuple(found), tuple(told))
+
+def _done() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _check(made: Report, options: argparse.Namespace) -> int:
