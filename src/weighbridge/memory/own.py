@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from weighbridge.errors import CalibrationError, InputError
 from weighbridge.hardware.card import Card
 from weighbridge.memory.context import DATA_CENTRE_CAPABILITIES
-from weighbridge.model.bounded import label, read_json_object
 
 SCHEMA, KIND = 1, "memory constants"
 LARGEST_FILE = 2**20
@@ -85,11 +83,11 @@ def class_of(card: Card | None) -> str:
     return "NVIDIA data-centre" if centre else "NVIDIA consumer"
 
 
-def default_path() -> Path:
+def default_path() -> str:
     """Where a calibration is found without being named."""
     home = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
-    folder = Path(home) if home and os.path.isabs(home) else Path.home() / ".config"
-    return folder / "weighbridge" / "calibration.json"
+    folder = home if home and os.path.isabs(home) else os.path.expanduser("~/.config")
+    return os.path.join(folder, "weighbridge", "calibration.json")
 
 
 def constants_for(named: str | None, engine: str, version: Version) -> OwnConstants:
@@ -99,8 +97,8 @@ def constants_for(named: str | None, engine: str, version: Version) -> OwnConsta
     """
     if named == NONE:
         return NO_CONSTANTS
-    path = Path(named) if named else default_path()
-    if not named and not path.is_file():
+    path = named or default_path()
+    if not named and not os.path.isfile(path):
         return NO_CONSTANTS
     every, made = read_constants(path)
     if not every:
@@ -108,7 +106,7 @@ def constants_for(named: str | None, engine: str, version: Version) -> OwnConsta
     mine = [c for c in every if c.engine == engine]
     wanted = ".".join(map(str, version[:2]))
     taken = tuple(c for c in mine if c.version == wanted)
-    where = f"{label(path)} of {made}"
+    where = f"{_shown(path)} of {made}"
     if taken:
         names = ", ".join(dict.fromkeys(NAMES[c.name] for c in taken))
         return OwnConstants(taken, (f"calibrated by {where}: {names}",))
@@ -117,36 +115,46 @@ def constants_for(named: str | None, engine: str, version: Version) -> OwnConsta
     return OwnConstants((), (f"not calibrated by {where}: {why}, and the plan of {wanted}",))
 
 
-def read_constants(path: Path) -> tuple[tuple[OwnConstant, ...], str]:
+def _shown(path: str) -> str:
+    from weighbridge.model.bounded import label
+
+    return label(path)
+
+
+def read_constants(path: str) -> tuple[tuple[OwnConstant, ...], str]:
     """The constants of a file and the day it was made; none of a calibration of speed alone."""
+    from pathlib import Path
+
+    from weighbridge.model.bounded import read_json_object
+
     try:
-        data = read_json_object(path, LARGEST_FILE)
+        data = read_json_object(Path(path), LARGEST_FILE)
     except InputError as error:
         raise CalibrationError(f"the calibration {error}") from None
     if data.get("kind") != KIND and isinstance(data.get("constants"), dict):
         return (), ""
     if data.get("kind") != KIND:
         raise CalibrationError(
-            f"{label(path)} is no calibration; make one with: weigh calibrate --memory"
+            f"{_shown(path)} is no calibration; make one with: weigh calibrate --memory"
         )
     if data.get("schema") != SCHEMA:
         raise CalibrationError(
-            f"{label(path)} has schema {str(data.get('schema'))[:20]}, and {SCHEMA} is what is "
+            f"{_shown(path)} has schema {str(data.get('schema'))[:20]}, and {SCHEMA} is what is "
             "known here; fit it anew with: weigh calibrate --memory"
         )
     made, rows = str(data.get("made"))[:10], data.get("constants")
     if not isinstance(rows, list) or len(rows) > 10_000:
-        raise CalibrationError(f"{label(path)} has no list of constants")
+        raise CalibrationError(f"{_shown(path)} has no list of constants")
     try:
         return tuple(_constant(row, path, made) for row in rows), made
     except (KeyError, TypeError, ValueError) as error:
         raise CalibrationError(
-            f"{label(path)} holds a constant that cannot be: {str(error)[:100]}; fit it anew with: "
-            "weigh calibrate --memory"
+            f"{_shown(path)} holds a constant that cannot be: {str(error)[:100]}; fit it anew "
+            "with: weigh calibrate --memory"
         ) from None
 
 
-def _constant(row: Any, path: Path, made: str) -> OwnConstant:
+def _constant(row: Any, path: str, made: str) -> OwnConstant:
     if row["name"] not in NAMES:
         raise ValueError(f"the name {str(row['name'])[:40]!r}")
     sizes = [row[key] for key in ("low", "typical", "high", "share", "rows", "ranks")]
@@ -157,6 +165,6 @@ def _constant(row: Any, path: Path, made: str) -> OwnConstant:
     if not low <= typical <= high:
         raise ValueError(f"bounds of {row['name']} that do not hold it")
     engine, version, kind = (str(row[key])[:60] for key in ("engine", "version", "class"))
-    source = f"{label(path)} of {made}: {rows:,} rows of {engine} {version}, {kind}"
+    source = f"{_shown(path)} of {made}: {rows:,} rows of {engine} {version}, {kind}"
     return OwnConstant(row["name"], engine, version, kind, ranks, typical, low, high, share, rows,
                        source)  # fmt: skip
