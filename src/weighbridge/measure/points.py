@@ -11,7 +11,7 @@ from weighbridge.options import Option, read_value
 
 FORMATS = ("bf16", "fp16", "fp32", "int8", "nf4", "nf4-dq")
 PLAIN = ("bf16", "fp16", "fp32")
-ATTENTION = ("eager", "sdpa", "flash_attention_2")
+ATTENTION = ("auto", "eager", "sdpa", "flash_attention_2")
 METHODS = ("full", "lora")
 OPTIMIZERS = ("adamw", "adamw-foreach", "adamw-loop", "sgd", "sgd-momentum", "muon")
 FRAMEWORKS = ("torch", "transformers", "accelerate", "peft")
@@ -40,7 +40,7 @@ SCHEMAS: dict[str, dict[str, tuple[Option, Any]]] = {
             Option("output_tokens", "tokens generated", "TOKENS", ("--osl",), kind="count"),
             16,
         ),
-        "attn_implementation": (ATTENDS, "sdpa"),
+        "attn_implementation": (ATTENDS, "auto"),
         "device": (DEVICE, "auto"),
     },
     "training": {

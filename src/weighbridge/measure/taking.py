@@ -42,6 +42,13 @@ def take(
         failed = {"what": found.what, "message": found.message}
         return Record(dict(point), machine_of(point, {}), {}, repeats=repeats, failed=failed,
                       when=when)  # fmt: skip
+    return record_of(point, found, repeats, when)
+
+
+def record_of(
+    point: Mapping[str, Any], found: Mapping[str, Any], repeats: int, when: str = ""
+) -> Record:
+    """The record of what a process saw."""
     return Record(
         dict(point),
         machine_of(point, found["machine"]),

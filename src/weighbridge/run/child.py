@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -111,30 +111,11 @@ def _loaded(message: Mapping[str, Any], folder: str, scratch: str, meter: Meter,
     """The model on its devices; the bar of Transformers becomes events."""
     from transformers.utils import logging
 
-    class Bar:
-        """What Transformers drives: ``update`` for each tensor."""
-
-        def __init__(self, total: Any) -> None:
-            self.done, self.total = 0, total or 0
-
-        def update(self, count: int = 1) -> None:
-            self.done += count
-            say("progress", what="loading", done=self.done, total=self.total)
-
-        def __enter__(self) -> Any:
-            return self
-
-        def __exit__(self, *_: Any) -> None:
-            return None
-
-        def __getattr__(self, _: str) -> Any:
-            return lambda *a, **k: None  # noqa: ARG005
-
     def bar(factory: Any, args: Any, options: Any) -> Any:
         items = args[0] if args else options.get("iterable")
-        if items is not None:
+        if items is None:
             return factory(*args, **{**options, "disable": True})
-        return Bar(options.get("total"))
+        return _told([*items], say)
 
     logging.set_tqdm_hook(bar)
     limits = message["max_memory"]
@@ -145,6 +126,13 @@ def _loaded(message: Mapping[str, Any], folder: str, scratch: str, meter: Meter,
             folder, message["weights"], place, attention=message["attention"], max_memory=limits,
             offload=os.path.join(scratch, "offload"), trusted=message["trusted"],
         )  # fmt: skip
+
+
+def _told(items: list[Any], say: Say) -> Iterator[Any]:
+    """The items of a loop; each that is done is said."""
+    for number, item in enumerate(items, 1):
+        yield item
+        say("progress", what="loading", done=number, total=len(items))
 
 
 def _generated(

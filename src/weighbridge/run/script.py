@@ -87,7 +87,10 @@ def write(choice: Choice, name: str, prompt: str, output: int, config: dict[str,
         random = _RANDOM.format(config=repr(config), kind=kind, stored=stored)
     check = ["weigh", "run", *safe([name]), "--prompt", "…"]
     parts = [
-        "\n".join(comment(plan, None)) + "\n# the same with a measurement: " + join(check) + "\n",
+        "\n".join(comment(plan, None))
+        + "\n# the same with a measurement: "
+        + join(check, width=10**9)
+        + "\n",
         head,
         random,
         "\n" + loading(plan, "name", kind) + "\n",

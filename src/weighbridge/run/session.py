@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -133,7 +134,6 @@ def prepare(wanted: Wanted, room: Room | None = None) -> Prepared | Refused:
 
 
 def _disk_folder(source: Source) -> str:
-    import os
     import tempfile
 
     if source.kind == "random":
@@ -185,7 +185,7 @@ def stored_dtype(ready: Prepared) -> str:
 def _result(ready: Prepared, found: Mapping[str, Any]) -> RunResult:
     plan = _plan_of(ready, found)
     point = {
-        "kind": "inference", "model": ready.model.id, "weights": plan.settings["weights"],
+        "kind": "inference", "model": name_of(ready), "weights": plan.settings["weights"],
         "concurrency": 1, "input_tokens": found["prompt_tokens"],
         "output_tokens": max(found["output_tokens"], 1),
         "attn_implementation": plan.settings["attn_implementation"],
@@ -205,6 +205,13 @@ def _result(ready: Prepared, found: Mapping[str, Any]) -> RunResult:
     )
     speeds = tuple(speed_rows(record, plan))
     return RunResult(ready, found["text"], record, plan, tuple(rows(record, plan)), speeds)
+
+
+def name_of(ready: Prepared) -> str:
+    """The model without the path of this machine to it."""
+    path = ready.model.id.rstrip("/\\")
+    there = os.path.exists(os.path.expanduser(ready.wanted.model))
+    return os.path.basename(path) if there else path
 
 
 def _plan_of(ready: Prepared, found: Mapping[str, Any]) -> Plan:

@@ -19,6 +19,7 @@ from weighbridge.measure.lab.observe import (
 )
 from weighbridge.measure.lab.weights import random_model, write_checkpoint
 from weighbridge.measure.points import PLAIN
+from weighbridge.trace.build import model_class
 from weighbridge.trace.passes import logits_of, takes
 from weighbridge.trace.question import Question
 from weighbridge.trace.settings import make_config
@@ -34,9 +35,17 @@ def question_of(point: Mapping[str, Any], config: Mapping[str, Any], device: str
     return Question(
         config=config, run="decode", batch=point["concurrency"], seq_len=point["input_tokens"],
         decode_steps=point["output_tokens"] - 1, dtype=weights, target=device,
-        attn_implementation=point["attn_implementation"],
+        attn_implementation=attention_of(point["attn_implementation"], config),
         vocabulary=int(getattr(text, "vocab_size", 0) or 0),
     )  # fmt: skip
+
+
+def attention_of(wanted: str, config: Mapping[str, Any]) -> str:
+    """What ``auto`` is to Transformers: sdpa where the class has it."""
+    if wanted != "auto":
+        return wanted
+    kind = model_class(make_config(config), config.get("architectures"))
+    return "sdpa" if getattr(kind, "_supports_sdpa", False) else "eager"
 
 
 def measure(point: Mapping[str, Any], config: Mapping[str, Any], meter: Meter, repeats: int,
