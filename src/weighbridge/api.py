@@ -13,8 +13,11 @@ from weighbridge.request import make_request
 
 if TYPE_CHECKING:
     from weighbridge.check import Report
+    from weighbridge.measure.accuracy.report import Report
     from weighbridge.measure.beside import Measured
     from weighbridge.measure.campaign import Done
+    from weighbridge.measure.store import Store
+    from weighbridge.measure.watch.sight import Line
     from weighbridge.rules import RuleResult
     from weighbridge.run.session import RunResult
     from weighbridge.search.fit import Fit
@@ -248,6 +251,33 @@ def campaign(
         return take(point, **how)
 
     return run(wanted, path, machines, taken, time_limit=limit, told=told)
+
+
+def store(where: str = "") -> Store:
+    """The store of measurements at a path or a URL, the user's own by default; made if missing.
+
+    ``with wb.store() as kept: kept.rows("measurement")``
+    """
+    from weighbridge.measure.store import open_store
+
+    return open_store(where, write=True)
+
+
+def accuracy(*sets: str, where: str = "", rows: Sequence[str] = ()) -> Report:
+    """Every measured row beside ours: ``wb.accuracy("vllm").groups("family")``.
+
+    Without names every set; ``own`` are rows of the store at ``where`` and of files ``rows``.
+    """
+    from weighbridge.measure.accuracy.everything import collect
+
+    return collect(sets or None, where, rows)
+
+
+def look(pid: int | None = None, url: str | None = None, plan: Plan | None = None) -> list[Line]:
+    """What a process and a server hold and do now, beside ``plan``."""
+    from weighbridge.measure.watch import sight
+
+    return sight.lines(sight.look(pid, url), None, plan)
 
 
 def rules(model: Name, **options: Any) -> tuple[RuleResult, ...]:

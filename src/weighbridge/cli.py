@@ -41,6 +41,9 @@ COMMANDS = {
     "serve": "the page and the API over HTTP, on this machine",
     "mcp": "the same answers as tools for agents (Model Context Protocol)",
     "log": "what the log of an engine says of memory, beside the prediction",
+    "accuracy": "every measured row beside what is predicted of it",
+    "store": "measurements, logs and benchmark files, kept and passed on",
+    "watch": "a running process or server beside its plan",
     "doctor": "what this machine has",
 }
 

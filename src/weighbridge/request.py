@@ -38,6 +38,7 @@ class Deployment(NamedTuple):
     data_parallel_size: int | None = None
     decode_context_parallel_size: int | None = None
     enable_expert_parallel: bool = False
+    calibration: str | None = None
     own: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from weighbridge.commands.shared import Run, add_option, format_of, print_json
@@ -34,6 +35,8 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     group.add_argument("--timeout", type=float, default=1800.0, metavar="SECONDS",
                        help="longest time of one point (default 1800)")  # fmt: skip
     group.add_argument("--into", metavar="FILE", help="append the records to this file")
+    group.add_argument("--store", metavar="PATH|URL", nargs="?", const="",
+                       help="keep the records in the store, too")  # fmt: skip
     group = parser.add_argument_group("a campaign")
     group.add_argument("--campaign", metavar="FILE",
                        help="a matrix of points in TOML, or cpu-small, h100-80gb")  # fmt: skip
@@ -56,6 +59,8 @@ def _run(options: argparse.Namespace) -> int:
     found = measure(**given, repeats=options.repeats or 3, timeout=options.timeout, heard=_heard)
     if options.into:
         append(options.into, [found.record])
+    if options.store is not None:
+        _keep(options.store, found.record)
     if format_of(options) == "json":
         print_json(found.to_dict())
     else:
@@ -77,7 +82,7 @@ def _campaign(options: argparse.Namespace) -> int:
         into=options.into,
         time_limit=options.time_limit,
         reduced=options.reduced,
-        told=_told,
+        told=_told if options.store is None else partial(_told_and_kept, options.store),
         repeats=options.repeats,
         timeout=options.timeout,
     )
@@ -95,6 +100,21 @@ def _campaign(options: argparse.Namespace) -> int:
 def _heard(event: Mapping[str, Any]) -> None:
     if event.get("event") == "phase" and sys.stderr.isatty():
         print(event.get("name"), file=sys.stderr)
+
+
+def _keep(store: str, record: Any) -> None:
+    from weighbridge.measure.store import keep
+
+    keep([record.to_dict()], store, "weigh measure")
+
+
+def _told_and_kept(
+    store: str, what: str, number: int, total: int, point: Mapping[str, Any], record: Any
+) -> None:
+    """A point of a campaign is in the store as soon as it is measured."""
+    if record is not None:
+        _keep(store, record)
+    _told(what, number, total, point, record)
 
 
 def _told(what: str, number: int, total: int, point: Mapping[str, Any], record: Any) -> None:

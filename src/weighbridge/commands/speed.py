@@ -26,9 +26,6 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
             "--drafts", type=count("--drafts"), default=0, metavar="N",
             help="tokens drafted in each step, accepted as measured for multi-token prediction",
         )  # fmt: skip
-        parser.add_argument(
-            "--calibration", metavar="FILE", help="constants of your own machine (weigh calibrate)"
-        )
     parser.add_argument("--history", action="store_true", help="growth by year, from the tables")
     parser.add_argument("--plot", metavar="FILE", help="draw it: .svg or .png")
     return _history if history else lambda options: _speed(options, arguments)
@@ -47,6 +44,11 @@ def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         **request_options(options, arguments),
     )
     found = report.answer
+    named = options.calibration
+    own = read_calibration(named) if named and named != "none" else None
+    request = make_request(options.model, request_options(options, arguments))
+    found = ask(request, options.drafts, fitted=own)
+    outcomes = what_if(found) if options.what_if else []
     if options.plot:
         from weighbridge.show.plots import check_path, plot_speed
 

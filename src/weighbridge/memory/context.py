@@ -77,7 +77,9 @@ DATA_CENTRE_CAPABILITIES = frozenset({"7.0", "8.0", "9.0", "10.0", "10.3"})
 
 
 def process_context(card: Card | None) -> Range:
-    """The context of one process on one device."""
+    """The context of one process on one device; as calibrated, where it is."""
+    if card is not None and card.own_context is not None:
+        return Range(*card.own_context)
     if card is not None and card.kind == HOST:
         return HOST_PROCESS
     if (

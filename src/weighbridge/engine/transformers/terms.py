@@ -340,6 +340,14 @@ def reserve(setup: Setup, share: Share, phase: Phase, held: list[Term]) -> Term:
     moving = sum(term.bytes for term in held)
     cards = setup.question.cards
     card = cards[share.device] if cards else None
+    own = setup.question.own.of("reserve", card)
+    if own is not None:
+        rising = moving * own.share // 10**6
+        return Term(
+            "reserve", share.device, phase, own.typical + rising, own.low, own.high + rising,
+            "calibrated", "typical hoard + share of what comes and goes",
+            {"comes and goes": moving, "share": own.share / 10**6}, own.source,
+        )  # fmt: skip
     size = hoard(moving, card)
     host = card is not None and card.kind == HOST_KIND
     return Term(
