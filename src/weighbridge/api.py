@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.errors import RequestError
@@ -12,7 +11,7 @@ from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 
 if TYPE_CHECKING:
-    from weighbridge.check import Report
+    from weighbridge.check import Report as CheckReport
     from weighbridge.measure.accuracy.report import Report
     from weighbridge.measure.beside import Measured
     from weighbridge.measure.campaign import Done
@@ -116,14 +115,13 @@ def speed(
     *,
     drafts: int = 0,
     what_if: bool = False,
-    calibration: str | None = None,
     **options: Any,
 ) -> SpeedReport:
     """Time per token and to the first token; ``what_if`` adds what each remedy is worth."""
     from weighbridge.speed.report import speed_report
 
     request = make_request(os.fspath(model), options)
-    return speed_report(request, drafts=drafts, remedies=what_if, calibration=calibration)
+    return speed_report(request, drafts=drafts, remedies=what_if)
 
 
 def explain(model: Name | None = None, *, term: str | None = None, **options: Any) -> Explanation:
@@ -176,7 +174,7 @@ def trace(
     return run_trace(question, seconds=timeout, memory=memory), question
 
 
-def check(path: str | os.PathLike[str]) -> Report:
+def check(path: str | os.PathLike[str]) -> CheckReport:
     """Whether what a file expects of deployments holds: what ``weigh check`` prints."""
     from pathlib import Path
 
@@ -235,6 +233,8 @@ def campaign(
     told: Any = None,
 ) -> Done:
     """A matrix of points measured into ``into`` (``NAME.jsonl``), from where it was ended."""
+    from pathlib import Path
+
     from weighbridge.measure.campaign import load, run
     from weighbridge.measure.limits import parse_seconds
     from weighbridge.measure.taking import machine_here, take

@@ -40,15 +40,9 @@ def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         options.model,
         drafts=options.drafts,
         what_if=options.what_if,
-        calibration=options.calibration,
         **request_options(options, arguments),
     )
     found = report.answer
-    named = options.calibration
-    own = read_calibration(named) if named and named != "none" else None
-    request = make_request(options.model, request_options(options, arguments))
-    found = ask(request, options.drafts, fitted=own)
-    outcomes = what_if(found) if options.what_if else []
     if options.plot:
         from weighbridge.show.plots import check_path, plot_speed
 

@@ -105,8 +105,8 @@ def _used(first: Look, gpu: Any) -> bool:
 
 
 def _of_command(pid: int, asked: dict[str, Any], cards: list[str]) -> tuple[str, dict[str, Any]]:
-    from weighbridge.commands.launch import settle
     from weighbridge.launch import read_command
+    from weighbridge.launch.settle import settle
     from weighbridge.measure.watch.process import SEEN, command_of
 
     words, variables = command_of(pid)

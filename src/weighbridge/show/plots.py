@@ -118,7 +118,7 @@ def _roofline(axes: Any, found: Answer) -> None:
 
 def plot_front(found: Any, path: Path) -> None:
     """Price against tokens per second of one user, the front by its weights; bars are ranges."""
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     priced = [each for each in found.front if each.cost not in {None, (0.0, 0.0)}]
     if not priced:
         raise RequestError("there is nothing to draw: no choice has a price")
@@ -141,7 +141,7 @@ def plot_front(found: Any, path: Path) -> None:
     axes.set_title(found.model.id, fontsize=9)
     axes.legend(fontsize=7)
     axes.grid(visible=True, which="both", alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_history(history: Any, path: Path) -> None:
