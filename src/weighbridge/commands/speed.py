@@ -34,7 +34,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
 def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from weighbridge.api import speed
     from weighbridge.show.speed import speed_to_text, what_if_to_text
-    from weighbridge.show.style import encodable
+    from weighbridge.show.style import printed
 
     report = speed(
         options.model,
@@ -54,7 +54,7 @@ def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     text = speed_to_text(found)
     if report.outcomes:
         text += "\n\n" + what_if_to_text(list(report.outcomes))
-    print(encodable(text, sys.stdout.encoding))
+    print(printed(text))
     return 0
 
 
