@@ -1,0 +1,61 @@
+"""What a replica did, in sums: steps by batch size, tokens, waits between tokens."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+from weighbridge.fleet.clock import Chunk
+
+# Waits between tokens are counted in bins of 0.5 %.
+_WIDTH = log(1.005)
+
+
+class Tally:
+    """Sums over the steps of one replica; ``gaps`` counts waits between tokens by logarithmic bin."""
+
+    def __init__(self) -> None:
+        self.busy = self.deciding = 0.0
+        self.steps: dict[int, int] = {}
+        self.prompt_steps = self.prompt_tokens = self.prompts = 0
+        self.seen = 0
+        self.attended: dict[tuple[int, int], int] = {}
+        self.gaps: dict[int, int] = {}
+        self.longest = 0.0
+        self._stall = 0.0
+
+    def decode(self, count: int, seen: int, steps: int, seconds: float) -> None:
+        """``steps`` of ``count`` sequences, from ``seen`` cached positions."""
+        self.busy += seconds
+        self.steps[count] = self.steps.get(count, 0) + steps
+        self.seen += steps * seen + count * steps * (steps + 1) // 2
+        each = seconds / steps
+        if self._stall:
+            self._gap(each + self._stall, count)
+            self._stall = 0.0
+            steps -= 1
+        self._gap(each, count * steps)
+
+    def prompt(self, beside: int, seen: int, chunks: list[Chunk], seconds: float, count: int) -> None:
+        """A step with chunks of prompts beside ``beside`` of the ``count`` who decode."""
+        self.busy += seconds
+        self.prompt_steps += 1
+        for chunk in chunks:
+            self.prompt_tokens += chunk.new
+            self.attended[chunk] = self.attended.get(chunk, 0) + 1
+        if beside:
+            self.steps[beside] = self.steps.get(beside, 0) + 1
+            self.seen += seen + beside
+            self._gap(seconds, beside)
+        elif count:
+            self._stall += seconds
+
+    def _gap(self, seconds: float, count: int) -> None:
+        if seconds > 0 and count:
+            place = round(log(seconds) / _WIDTH)
+            self.gaps[place] = self.gaps.get(place, 0) + count
+            self.longest = max(self.longest, seconds)
+
+
+def gap_at(place: int) -> float:
+    """The middle of a bin in seconds."""
+    return exp(place * _WIDTH)
