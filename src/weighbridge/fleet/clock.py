@@ -80,6 +80,8 @@ class Clock:
         works = self._work(1, self.near), self._work(1, self.far)
         self.seen_bytes = (works[1].cache_bytes - works[0].cache_bytes) / steps / stages
         self.seen_operations = (works[1].mixing_operations - works[0].mixing_operations) / steps / stages
+        wait = [max(float(s.weights + s.cache - s.arithmetic), 0.0) for s in (first, last)]
+        self.seen_wait = self.each * (wait[1] - wait[0]) / steps / stages
         self._pieces: dict[int, Pieces] = {}
         self._mixed: dict[int, float] = {}
         self._base: list[float] = [0.0]
@@ -145,7 +147,8 @@ class Clock:
             (self.each * dense, self.each * dense_time),
             (self.each * expert, self.each * expert_time),
             self.base(sequences),
-            self.each * max(float(split.weights + split.cache - split.arithmetic), 0.0),
+            self.each * max(float(split.weights + split.cache - split.arithmetic), 0.0)
+            - self.seen_wait * seen,
             work.dense_bytes + work.expert_bytes * part + work.cache_bytes + work.state_bytes - self.seen_bytes * seen,
             work.operations - self.seen_operations * seen,
         )

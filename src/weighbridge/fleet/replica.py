@@ -109,7 +109,9 @@ class Replica:
 
     def _after_prompts(self, start: float) -> None:
         beside = self.count if self.policy.mixed else 0
-        self.tally.prompt(beside, self.seen, self._chunks, self.time - start, self.count)
+        tokens = sum(chunk.new for chunk in self._chunks)
+        self.tally.prompt(beside, self.seen, tokens, self.time - start, self.count)
+        self.tally.attended += self.clock.attention(self._chunks)
         if beside:
             self._grow(1)
         kept: list[list[int]] = []

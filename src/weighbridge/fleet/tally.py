@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import exp, log
 
-from weighbridge.fleet.clock import Chunk
-
 # Waits between tokens are counted in bins of 0.5 %.
 _WIDTH = log(1.005)
 
@@ -14,11 +12,12 @@ class Tally:
     """Sums over the steps of one replica; ``gaps`` counts waits between tokens by logarithmic bin."""
 
     def __init__(self) -> None:
-        self.busy = self.deciding = 0.0
+        self.busy = 0.0
         self.steps: dict[int, int] = {}
-        self.prompt_steps = self.prompt_tokens = self.prompts = 0
-        self.seen = 0
-        self.attended: dict[tuple[int, int], int] = {}
+        self.mixed: dict[int, int] = {}
+        self.prompt_steps = self.prompt_tokens = self.alone = 0
+        self.seen = self.seen_mixed = 0
+        self.attended = 0.0
         self.gaps: dict[int, int] = {}
         self.longest = 0.0
         self._stall = 0.0
@@ -35,16 +34,17 @@ class Tally:
             steps -= 1
         self._gap(each, count * steps)
 
-    def prompt(self, beside: int, seen: int, chunks: list[Chunk], seconds: float, count: int) -> None:
-        """A step with chunks of prompts beside ``beside`` of the ``count`` who decode."""
+    def prompt(self, beside: int, seen: int, tokens: int, seconds: float, count: int) -> None:
+        """A step with ``tokens`` of prompts beside ``beside`` of the ``count`` who decode."""
         self.busy += seconds
         self.prompt_steps += 1
-        for chunk in chunks:
-            self.prompt_tokens += chunk.new
-            self.attended[chunk] = self.attended.get(chunk, 0) + 1
+        self.prompt_tokens += tokens
+        self.alone += not beside
         if beside:
             self.steps[beside] = self.steps.get(beside, 0) + 1
+            self.mixed[beside] = self.mixed.get(beside, 0) + 1
             self.seen += seen + beside
+            self.seen_mixed += seen + beside
             self._gap(seconds, beside)
         elif count:
             self._stall += seconds
