@@ -67,8 +67,8 @@ def both(memory: float, arithmetic: float) -> float:
 class Clock:
     """The steps of one replica (one rank of data parallelism) of a setting."""
 
-    def __init__(self, setting: Setting, span: Span, prompts: float = 1.0) -> None:
-        self.setting = setting
+    def __init__(self, setting: Setting, span: Span, floor: float = 0.0) -> None:
+        self.setting, self.floor = setting, floor
         self.near = max(span.near, 1)
         self.far = max(span.far, self.near + 1)
         load = setting.load
@@ -85,7 +85,7 @@ class Clock:
         self._pieces: dict[int, Pieces] = {}
         self._mixed: dict[int, float] = {}
         self._base: list[float] = [0.0]
-        self._prompt_coefficients(prompts)
+        self._prompt_coefficients()
 
     # -- decode ---------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class Clock:
 
     # -- prompts --------------------------------------------------------------------------------
 
-    def _prompt_coefficients(self, factor: float) -> None:
+    def _prompt_coefficients(self) -> None:
         """What a prompt token, a prompt, and a pass with prompts cost."""
         setting, cost = self.setting, self.setting.cost
         c, rates, shape = cost.constants, cost.rates, self.setting.shape
@@ -163,11 +163,11 @@ class Clock:
         (dense, expert), _ = weight_times(one._replace(routed=1e12), cost)
         self._dense, self._expert = float(dense), float(expert)
         per_token = two.dense_operations - one.dense_operations
-        self._token = factor * per_token / (c.prefill_rate * rates.dense)
-        self._head = factor * (one.dense_operations - per_token) / (c.prefill_rate * rates.dense)
-        self._expert_token = factor * one.expert_operations / (c.expert_prefill_rate * rates.expert)
+        self._token = per_token / (c.prefill_rate * rates.dense)
+        self._head = (one.dense_operations - per_token) / (c.prefill_rate * rates.dense)
+        self._expert_token = one.expert_operations / (c.expert_prefill_rate * rates.expert)
         self._half, self._per_expert = c.half_rows, one.top_k / one.experts
-        self._attention = factor / (c.attention_rate * rates.plain)
+        self._attention = 1 / (c.attention_rate * rates.plain)
         self._link = float(reductions(one, cost, fixed=False))
         self._fixed = c.prefill_layer * one.layers + one.messages * float(latency(cost, one.ranks))
         self._step = c.step
@@ -194,7 +194,9 @@ class Clock:
     def prompts(self, sequences: int, seen: int, chunks: list[Chunk]) -> float:
         """Seconds of a step with chunks of prompts beside ``sequences`` that decode.
 
-        Weights are read once for both, and the arithmetic of both runs beside the reading.
+        Weights are read once for both, and the arithmetic of both runs beside the reading. A pass
+        with prompts runs without CUDA graphs: it takes ``floor`` at least, which is what launching
+        its kernels from the host takes.
         """
         tokens = sum(chunk.new for chunk in chunks)
         own = self.pieces(sequences)
@@ -207,4 +209,5 @@ class Clock:
             read = self._expert * float(touched(self._experts, self._top_k, routed))
             expert = both(read, own.expert[1] + tokens * self._expert_token * (1 + self._half / each))
         rest = own.rest + self.slope * seen if sequences else self._step
-        return both(self._dense, dense) + expert + rest + tokens * self._link + self._fixed
+        seconds = both(self._dense, dense) + expert + rest + tokens * self._link + self._fixed
+        return max(seconds, self.floor)

@@ -7,25 +7,33 @@ fitted on; how far they carry is in ``docs/accuracy_fleet.md``.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from os.path import dirname, join
 from typing import Any, NamedTuple
 
-from weighbridge.fleet.simulate import Front
+from weighbridge.speed.shape import Shape
 
 _FILE = join(dirname(__file__), "constants.json")
 
 
 class Scheduling(NamedTuple):
-    """Of one engine: what stands before the scheduler, a factor of the arithmetic of prompts, and
-    ``wait``: steps of decode until a token that is made is seen (overlapped scheduling, streaming).
+    """Of one engine, in seconds: ``request`` until a request is at the scheduler (HTTP, tokenizing),
+    ``wait`` decode steps until a first token that is made is seen (overlapped scheduling, streaming
+    in bunches). A pass with prompts is launched from the host without CUDA graphs: ``layer`` for
+    each layer and ``latent`` for one of latent attention, which expands its cache kernel by kernel.
     """
 
-    front: Front = Front()
-    prompts: float = 1.0
+    request: float = 0.0
     wait: float = 0.0
+    layer: float = 0.0
+    latent: float = 0.0
     rows: int = 0
     source: str = ""
+
+    def floor(self, shape: Shape) -> float:
+        """The least seconds of a pass with prompts."""
+        return self.layer * shape.layers + self.latent * shape.kernels.latents
 
 
 @cache
@@ -36,9 +44,10 @@ def _data() -> dict[str, Any]:
 
 
 def scheduling_of(engine: str) -> Scheduling:
-    """The constants of an engine; none of its own: nothing beside the steps."""
-    found = _data()["engines"].get(engine)
-    if found is None:
-        return Scheduling()
-    front = Front(found["request"], found["serial"])
-    return Scheduling(front, found["prompts"], found["wait"], found["rows"], found["source"])
+    """The constants of an engine; where it has none of its own, nothing beside the steps."""
+    return scheduling_from(_data()["engines"].get(engine, {}))
+
+
+def scheduling_from(data: Mapping[str, Any]) -> Scheduling:
+    """The constants of one engine from its part of the file."""
+    return Scheduling(**{name: data[name] for name in Scheduling._fields if name in data})

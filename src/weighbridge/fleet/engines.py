@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from weighbridge.errors import RequestError
 from weighbridge.fleet.clock import Clock, Span
-from weighbridge.fleet.constants import Front, Scheduling, scheduling_of
+from weighbridge.fleet.constants import Scheduling, scheduling_of
 from weighbridge.fleet.policy import Limits, Policy, policy_of
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.machine import parse_machine
@@ -33,7 +33,7 @@ class Engine(NamedTuple):
     clock: Clock
     policy: Policy
     limits: Limits
-    front: Front
+    known: Scheduling
     plan: Plan
     cache_bytes: float
 
@@ -92,8 +92,9 @@ def _built(
     sequences = int(made.settings.get("max_num_seqs", 256))
     tokens = int(made.settings.get("max_num_batched_tokens", made.speed.subject.chunk))
     span = Span(means[0], sum(means))
-    clock = Clock(made.speed.setting, span, known.prompts)
+    setting = made.speed.setting
+    clock = Clock(setting, span, known.floor(setting.shape))
     return Engine(
-        card, cards, lanes, clock, policy, Limits(blocks, sequences, tokens), known.front, made,
+        card, cards, lanes, clock, policy, Limits(blocks, sequences, tokens), known, made,
         float(made.cache.bytes_per_token),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from weighbridge.fleet.engines import Engine
 from weighbridge.fleet.metrics import Measures, Objective, Use, measure, use_of
 from weighbridge.fleet.replica import Replica
 from weighbridge.fleet.router import router_named
-from weighbridge.fleet.simulate import Fleet, Progress, Stage, Transfer
+from weighbridge.fleet.simulate import Fleet, Front, Progress, Stage, Transfer
 from weighbridge.fleet.workload import Traffic, ask
 
 WARM = 0.1
@@ -72,7 +72,8 @@ def simulate(
     lanes = engine.lanes
     role = "decode" if layout.prefill else "both"
     replicas = [
-        Replica(i, engine.clock, engine.policy, engine.limits, asked.requests, role=role)
+        Replica(i, engine.clock, engine.policy, engine.limits, asked.requests, role=role,
+                late=engine.known.wait)
         for i in range(layout.replicas * lanes)
     ]
     serving = Stage(replicas, router_named(layout.router))
@@ -80,13 +81,13 @@ def simulate(
     if layout.prefill:
         readers = [
             Replica(len(replicas) + i, engine.clock, engine.policy, engine.limits, asked.requests,
-                    role="prefill")
+                    role="prefill", late=engine.known.wait)
             for i in range(layout.prefill * lanes)
         ]  # fmt: skip
         first = Stage(readers, router_named(layout.router))
     transfer = Transfer(engine.cache_bytes, NETWORK * engine.tensor)
     fleet = Fleet(
-        asked.requests, first or serving, engine.front, serving if first else None, transfer,
+        asked.requests, first or serving, Front(engine.known.request), serving if first else None, transfer,
         asked.closed,
     )  # fmt: skip
     end = fleet.run(progress)

@@ -1,6 +1,9 @@
 """How engines schedule, one row each.
 
 ``mixed``: prompts share a step with those who decode; else prompts go first and the others wait.
+``poll``: new requests are looked at every so many decode steps (SGLang ``--scheduler-recv-interval``).
+``hold``: prompts wait up to so many decode steps for ``hold_tokens`` of them to be there
+(TensorRT-LLM ``batch_wait_timeout_iters`` and ``batch_wait_max_tokens_ratio``).
 ``reserve``: a request is admitted only where its whole output has room, and none is put back.
 Sources: vLLM ``v1/core/sched/scheduler.py`` (running first, then the queue within the token budget;
 a prompt is admitted if all of it fits; the youngest is put back and computed again), SGLang
@@ -19,6 +22,9 @@ class Policy(NamedTuple):
     mixed: bool = True
     reserve: bool = False
     block: int = 16
+    poll: int = 1
+    hold: int = 0
+    hold_tokens: int = 0
 
 
 POLICIES = {

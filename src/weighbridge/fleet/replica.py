@@ -23,10 +23,10 @@ class Replica:
 
     def __init__(
         self, number: int, clock: Clock, policy: Policy, limits: Limits, requests: Requests,
-        *, role: str = "both",
+        *, role: str = "both", late: float = 0.0,
     ) -> None:  # fmt: skip
         self.number, self.clock, self.policy, self.limits = number, clock, policy, limits
-        self.requests, self.role = requests, role
+        self.requests, self.role, self.late = requests, role, late
         self.tally = Tally()
         self.prefixes = Prefixes(policy.block)
         self.time, self.next, self.version = 0.0, float("inf"), 0
@@ -44,7 +44,7 @@ class Replica:
         self.done = self.seen = self.count = self.admitted = 0
         self.free = limits.blocks
         self.queued = 0
-        self._steps = 0
+        self._steps = self._held = 0
         self._chunks: list[Chunk] = []
         self._finishing: list[int] = []
 
@@ -68,10 +68,14 @@ class Replica:
             self.plan()
         elif not blocked and self._steps > 1:
             self._cut(now)
+        elif self._held and self._steps > 1 and self._asked() >= self.policy.hold_tokens:
+            self._cut(now)
 
     def _cut(self, now: float) -> None:
         """End the jump at the first step that ends at ``now`` or later."""
         steps = self.clock.steps_until(self.count, self.seen, now - self.time, self._steps)
+        if self.policy.poll > 1:
+            steps += -(self.done + steps) % self.policy.poll
         if steps < self._steps:
             self._steps = steps
             self.next = self.time + self.clock.run(self.count, self.seen, steps)
@@ -128,11 +132,16 @@ class Replica:
         """A prompt is through: its first token is out, and it decodes."""
         times = self.requests.began
         if times[request] < 0:
-            times[request] = self.time
+            times[request] = self.time + (self.late * self._pace() if self.late else 0.0)
         if self.left[request] <= 0 or self.role == "prefill":
             self._leave(request, cached)
             return
         self._decode(request, cached)
+
+    def _pace(self) -> float:
+        """Seconds of a decode step as it now is."""
+        count = self.count + 1
+        return self.clock.decode(count, self.seen + self.clock.near)
 
     def _decode(self, request: int, cached: int) -> None:
         order = self.alive[request]
@@ -144,7 +153,7 @@ class Replica:
         self.seen += cached
 
     def _leave(self, request: int, cached: int) -> None:
-        self.requests.ended[request] = self.time
+        self.requests.ended[request] = max(self.time, self.requests.began[request])
         self._release(request, cached)
         self._finishing.append(request)
 
@@ -185,17 +194,43 @@ class Replica:
         chunks: list[Chunk] = []
         for entry in self.partial:
             budget = self._chunk(entry, budget, chunks)
+        wait = 0
         if not put_back and self.waiting:
-            self._admit(budget, chunks)
+            wait = self._patience(bool(self._chunks))
+            if not wait:
+                self._admit(budget, chunks)
         self._chunks = chunks
         if chunks:
             self._steps = 1
             self.next = self.time + self.clock.prompts(beside, self.seen + beside, chunks)
         elif self.count:
             self._steps = 1 if put_back else self._until_event()
+            if wait:
+                self._steps = min(self._steps, wait)
             self.next = self.time + self.clock.run(self.count, self.seen, self._steps)
         else:
             self._steps, self.next = 0, float("inf")
+
+    def _patience(self, after_prompts: bool) -> int:
+        """Decode steps for which those who wait are not looked at; 0 to admit now."""
+        policy = self.policy
+        if not self.count:
+            self._held = 0
+            return 0
+        if policy.poll > 1 and not after_prompts:
+            return -self.done % policy.poll
+        if not policy.hold:
+            return 0
+        if not self._held:
+            self._held = self.done + policy.hold
+        if self.done >= self._held or self._asked() >= policy.hold_tokens:
+            self._held = 0
+            return 0
+        return self._held - self.done
+
+    def _asked(self) -> int:
+        """Prompt tokens that wait."""
+        return sum(self.need[request] for request in self.waiting)
 
     def _until_event(self) -> int:
         """Steps until a sequence ends or the blocks do, at least one."""
