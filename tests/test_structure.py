@@ -21,7 +21,7 @@ STAGES = (
     {"memory"},
     {"engine", "speed"},
     {"planner"},
-    {"search", "rules", "trace"},
+    {"search", "rules", "trace", "fleet"},
     {"training"},
     {"launch"},
     {"measure"},
@@ -39,8 +39,8 @@ HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
         "units", "term", "options", "request", "model", "formats", "memory", "engine",
-        "planner", "speed", "rules", "search", "training", "launch", "measure", "show", "api",
-        "commands", "cli")  # fmt: skip
+        "planner", "speed", "rules", "search", "fleet", "training", "launch", "measure", "show",
+        "api", "commands", "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import fit, plan, rules, sweep, train
+    from weighbridge.api import fit, fleet, plan, rules, sweep, train
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -28,6 +28,7 @@ _WHERE = {
     "WeighbridgeError": "errors",
     "find_card": "hardware.cards",
     "fit": "api",
+    "fleet": "api",
     "list_cards": "hardware.cards",
     "plan": "api",
     "rules": "api",
@@ -44,6 +45,7 @@ __all__ = [
     "__version__",
     "find_card",
     "fit",
+    "fleet",
     "list_cards",
     "plan",
     "rules",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 
 if TYPE_CHECKING:
+    from weighbridge.fleet.answer import FleetAnswer
     from weighbridge.rules import RuleResult
     from weighbridge.search.fit import Fit
     from weighbridge.search.sweep import Sweep
@@ -72,6 +73,20 @@ def fit(model: Name, **options: Any) -> Fit:
     from weighbridge.search.fit import fit as fit_request
 
     return fit_request(make_request(os.fspath(model), options))
+
+
+def fleet(
+    model: Name, *, on_progress: Callable[[str, float], bool | None] | None = None, **options: Any
+) -> FleetAnswer:
+    """How many cards serve so many users, what they wait, what it costs: a fleet, simulated.
+
+    Options are those of ``weigh fleet``. ``on_progress`` is told what is simulated and how far it
+    is (0 to 1); where it returns true, :class:`weighbridge.fleet.simulate.Cancelled` is raised.
+    """
+    from weighbridge.fleet.answer import fleet_of
+    from weighbridge.fleet.options import settle
+
+    return fleet_of(settle(os.fspath(model), options), on_progress)
 
 
 def trace(

@@ -27,6 +27,7 @@ COMMANDS = {
     "trace": "the model's own code run without weights and without a GPU",
     "sweep": "totals over contexts and concurrencies",
     "speed": "time per token and to the first token, where it goes, and what would help",
+    "fleet": "how many cards serve so many users, what they wait, and what it costs",
     "calibrate": "fit the model of time to what a benchmark measured on your machine",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",
     "models": "the models of the catalogue",

@@ -1,1 +1,1 @@
-"""Many users at once: arrivals, continuous batching step by step, what it costs and what it needs."""
+"""Many users at once: arrivals, batching step by step, what it costs and needs."""

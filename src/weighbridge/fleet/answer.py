@@ -1,4 +1,4 @@
-"""The answer of ``weigh fleet``: how many cards, what users see, what the cards do, what it costs."""
+"""The answer of ``weigh fleet``: cards, what users see, what cards do, what it costs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class Cost(NamedTuple):
         """At the tokens a second that the run reached."""
         low, high = price.times(run.cards)
         each = 1e6 / max(run.measures.tokens_per_second, 1e-9) / HOUR
-        dates = price.oldest if price.oldest == price.newest else f"{price.oldest} to {price.newest}"
+        dates = (
+            price.oldest if price.oldest == price.newest else f"{price.oldest} to {price.newest}"
+        )
         return cls(low, high, low * each, high * each, price.currency, dates)
 
 
@@ -64,7 +66,9 @@ class Choice(NamedTuple):
             "tensor_parallel_size": self.engine.tensor,
             "cards_per_replica": self.engine.cards,
             "data_parallel_size": self.engine.lanes,
-            "cache_tokens_per_replica": limits.blocks * self.engine.policy.block * self.engine.lanes,
+            "cache_tokens_per_replica": limits.blocks
+            * self.engine.policy.block
+            * self.engine.lanes,
             "max_num_seqs": limits.sequences,
             "max_num_batched_tokens": limits.tokens,
             **self.run.to_dict(),
@@ -153,7 +157,9 @@ class _Asker:
         means = means_of(asking.traffic)
         longest = self.longest(means)
         wanted = deployment.tensor_parallel_size
-        heads = max((getattr(layer.mixer, "heads", 1) or 1 for layer in self.model.layers), default=1)
+        heads = max(
+            (getattr(layer.mixer, "heads", 1) or 1 for layer in self.model.layers), default=1
+        )
         splits = (wanted,) if wanted else tuple(n for n in SPLITS if heads % n == 0)
         made = [engine_of(asking.request, n, means, longest, self.model) for n in splits]
         fit = [each for each in made if isinstance(each, Engine)]
@@ -198,7 +204,10 @@ class _Asker:
         """What was taken for granted of the traffic."""
         workload, notes = self.asking.request.workload, []
         if self.asking.traffic.trace is None:
-            for name, value in (("input", workload.input_tokens), ("output", workload.output_tokens)):
+            for name, value in (
+                ("input", workload.input_tokens),
+                ("output", workload.output_tokens),
+            ):
                 if value is None:
                     mean = getattr(self.asking.traffic, name).mean
                     notes.append(f"{mean:,.0f} {name} tokens assumed; set --{name}-tokens")

@@ -21,7 +21,6 @@ from weighbridge.speed.step import (
     Split,
     decode_split,
     latency,
-    launches,
     reductions,
     weight_times,
 )
@@ -43,7 +42,7 @@ class Chunk(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """A decode step of a batch size, split where prompts would change it; seconds, bytes, operations.
+    """A decode step of a batch size, split where prompts would change it: seconds, bytes, work.
 
     ``dense`` and ``expert`` are (reading, computing), which overlap; ``rest`` is everything else.
     """
@@ -79,7 +78,9 @@ class Clock:
         self.slope = self.each * float(last.seconds - first.seconds) / steps / stages
         works = self._work(1, self.near), self._work(1, self.far)
         self.seen_bytes = (works[1].cache_bytes - works[0].cache_bytes) / steps / stages
-        self.seen_operations = (works[1].mixing_operations - works[0].mixing_operations) / steps / stages
+        self.seen_operations = (
+            (works[1].mixing_operations - works[0].mixing_operations) / steps / stages
+        )
         wait = [max(float(s.weights + s.cache - s.arithmetic), 0.0) for s in (first, last)]
         self.seen_wait = self.each * (wait[1] - wait[0]) / steps / stages
         self._pieces: dict[int, Pieces] = {}
@@ -101,7 +102,9 @@ class Clock:
         known = self._base
         while len(known) <= sequences:
             n = len(known)
-            known.append(self.each * float(self._split(n, self.near).seconds) - self.slope * n * self.near)
+            known.append(
+                self.each * float(self._split(n, self.near).seconds) - self.slope * n * self.near
+            )
         return known[sequences]
 
     def decode(self, sequences: int, seen: int) -> float:
@@ -118,7 +121,11 @@ class Clock:
         """The fewest steps, at least one and at most ``most``, that last ``seconds``."""
         bend = self.slope * sequences / 2
         rise = self.base(sequences) + self.slope * (seen + sequences / 2)
-        guess = (sqrt(rise * rise + 4 * bend * seconds) - rise) / (2 * bend) if bend > 0 else seconds / rise
+        guess = (
+            (sqrt(rise * rise + 4 * bend * seconds) - rise) / (2 * bend)
+            if bend > 0
+            else seconds / rise
+        )
         steps = min(max(int(guess), 1), most)
         while steps < most and self.run(sequences, seen, steps) < seconds:
             steps += 1
@@ -149,7 +156,11 @@ class Clock:
             self.base(sequences),
             self.each * max(float(split.weights + split.cache - split.arithmetic), 0.0)
             - self.seen_wait * seen,
-            work.dense_bytes + work.expert_bytes * part + work.cache_bytes + work.state_bytes - self.seen_bytes * seen,
+            work.dense_bytes
+            + work.expert_bytes * part
+            + work.cache_bytes
+            + work.state_bytes
+            - self.seen_bytes * seen,
             work.operations - self.seen_operations * seen,
         )
 
@@ -183,7 +194,9 @@ class Clock:
         if known is None:
             seen, known = Pass(upto, upto), 0.0
             for layer, count, _, heads in self.setting.shape.parts:
-                known += float(count * heads * mixing_operations(layer.mixer, seen)) if upto else 0.0
+                known += (
+                    float(count * heads * mixing_operations(layer.mixer, seen)) if upto else 0.0
+                )
             self._mixed[upto] = known
         return known
 
@@ -207,7 +220,9 @@ class Clock:
         if self._expert:
             routed = (sequences + tokens) * self._routed
             read = self._expert * float(touched(self._experts, self._top_k, routed))
-            expert = both(read, own.expert[1] + tokens * self._expert_token * (1 + self._half / each))
+            expert = both(
+                read, own.expert[1] + tokens * self._expert_token * (1 + self._half / each)
+            )
         rest = own.rest + self.slope * seen if sequences else self._step
         seconds = both(self._dense, dense) + expert + rest + tokens * self._link + self._fixed
-        return max(seconds, self.floor)
+        return float(max(seconds, self.floor))

@@ -18,7 +18,7 @@ _FILE = join(dirname(__file__), "constants.json")
 
 
 class Scheduling(NamedTuple):
-    """Of one engine, in seconds: ``request`` until a request is at the scheduler (HTTP, tokenizing),
+    """Of one engine, in seconds: ``request`` until a request is at the scheduler (HTTP, text),
     ``wait`` decode steps until a first token that is made is seen (overlapped scheduling, streaming
     in bunches). A pass with prompts is launched from the host without CUDA graphs: ``layer`` for
     each layer and ``latent`` for one of latent attention, which expands its cache kernel by kernel.

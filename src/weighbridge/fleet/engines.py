@@ -68,7 +68,9 @@ def engine_of(
     context = deployment.max_model_len or longest
     made = plan_request(
         request._replace(
-            deployment=deployment._replace(on=on, tensor_parallel_size=tensor, max_model_len=context),
+            deployment=deployment._replace(
+                on=on, tensor_parallel_size=tensor, max_model_len=context
+            ),
             workload=request.workload._replace(
                 concurrency=1, input_tokens=min(means[0], context - 1),
                 output_tokens=min(means[1], context - min(means[0], context - 1)),

@@ -30,6 +30,9 @@ class Layout(NamedTuple):
         return self.replicas + self.prefill
 
 
+ONE, NOTHING = Layout(), Objective()
+
+
 class Run(NamedTuple):
     """One simulation: what was measured, and what the cards did.
 
@@ -62,8 +65,8 @@ class Run(NamedTuple):
 
 
 def simulate(
-    engine: Engine, traffic: Traffic, layout: Layout = Layout(), objective: Objective = Objective(),
-    *, scale: float = 1.0, warm: float = WARM, progress: Progress | None = None,
+    engine: Engine, traffic: Traffic, layout: Layout = ONE, objective: Objective = NOTHING, *,
+    scale: float = 1.0, warm: float = WARM, progress: Progress | None = None,
 ) -> Run:  # fmt: skip
     """Serve a traffic (at ``scale`` times its load) with this many replicas."""
     block = engine.policy.block
@@ -72,8 +75,15 @@ def simulate(
     lanes = engine.lanes
     role = "decode" if layout.prefill else "both"
     replicas = [
-        Replica(i, engine.clock, engine.policy, engine.limits, asked.requests, role=role,
-                late=engine.known.wait)
+        Replica(
+            i,
+            engine.clock,
+            engine.policy,
+            engine.limits,
+            asked.requests,
+            role=role,
+            late=engine.known.wait,
+        )
         for i in range(layout.replicas * lanes)
     ]
     serving = Stage(replicas, router_named(layout.router))
@@ -87,8 +97,8 @@ def simulate(
         first = Stage(readers, router_named(layout.router))
     transfer = Transfer(engine.cache_bytes, NETWORK * engine.tensor)
     fleet = Fleet(
-        asked.requests, first or serving, Front(engine.known.request), serving if first else None, transfer,
-        asked.closed,
+        asked.requests, first or serving, Front(engine.known.request), serving if first else None,
+        transfer, asked.closed,
     )  # fmt: skip
     end = fleet.run(progress)
     if fleet.ended < len(asked.requests):

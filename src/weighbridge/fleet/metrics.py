@@ -115,7 +115,9 @@ def measure(
 
 
 def _met(first: list[float], each: list[float], whole: list[float], objective: Objective) -> int:
-    most = [float("inf") if x is None else x for x in (objective.ttft, objective.tpot, objective.e2e)]
+    most = [
+        float("inf") if x is None else x for x in (objective.ttft, objective.tpot, objective.e2e)
+    ]
     return sum(
         f <= most[0] and t <= most[1] and e <= most[2]
         for f, t, e in zip(first, each, whole, strict=True)
@@ -125,9 +127,9 @@ def _met(first: list[float], each: list[float], whole: list[float], objective: O
 class Use(NamedTuple):
     """What the cards did while the fleet ran, as shares of all that they could.
 
-    ``bus`` is bytes moved over the stated bandwidth, ``arithmetic`` operations over the stated rate,
-    ``busy`` the time in which a step ran, ``waiting`` the share of that time in which arithmetic
-    waits for memory, ``batch`` the mean sequences of a decode step.
+    ``bus`` is bytes moved over the stated bandwidth, ``arithmetic`` operations over the stated
+    rate, ``busy`` the time in which a step ran, ``waiting`` the share of that time in which
+    arithmetic waits for memory, ``batch`` the mean sequences of a decode step.
     """
 
     busy: float

@@ -1,4 +1,4 @@
-"""The options of a fleet beside those of a request: the same names on the command line and in Python."""
+"""The options of a fleet beside those of a request: the same names everywhere."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """How engines schedule, one row each.
 
 ``mixed``: prompts share a step with those who decode; else prompts go first and the others wait.
-``poll``: new requests are looked at every so many decode steps (SGLang ``--scheduler-recv-interval``).
+``poll``: new requests are looked at every so many decode steps (SGLang
+``--scheduler-recv-interval``).
 ``hold``: prompts wait up to so many decode steps for ``hold_tokens`` of them to be there
 (TensorRT-LLM ``batch_wait_timeout_iters`` and ``batch_wait_max_tokens_ratio``).
 ``reserve``: a request is admitted only where its whole output has room, and none is put back.

@@ -1,4 +1,4 @@
-"""Prefixes that prompts share, as blocks that a replica keeps: the least recently used goes first."""
+"""Prefixes that prompts share, as blocks that a replica keeps: the least used lately go first."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Prefixes:
             self.kept[group][1] -= 1
 
     def evict(self, wanted: int, but: int) -> int:
-        """Give up unused prefixes until ``wanted`` blocks are free or none is left; their number."""
+        """Give up unused prefixes until ``wanted`` blocks are free; how many became so."""
         freed = 0
         for group in [g for g, entry in self.kept.items() if not entry[1] and g != but]:
             if freed >= wanted:

@@ -2,8 +2,8 @@
 
 Between two events (a request that comes, ends, or finds no block) nothing changes but the context,
 which grows by one token a step in every sequence; the time of such steps is a closed form, so that
-they are taken in one jump. Sequences are kept by what never changes in a jump: ``base`` + the number
-of decode steps so far is what a sequence has cached, and ``end`` the number at which it is through.
+they are one jump. Sequences are kept by what never changes in a jump: ``base`` + the number of
+decode steps so far is what a sequence has cached, and ``end`` the number at which it is through.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ class Replica:
         self.waiting.append(request)
         self.queued += 1
         if self.next == float("inf"):
-            self.time = max(self.time, now)
-            self.plan()
-        elif not blocked and self._steps > 1:
-            self._cut(now)
-        elif self._held and self._steps > 1 and self._asked() >= self.policy.hold_tokens:
+            # Others may come at the same moment: it looks when they are all there.
+            self.time = self.next = max(self.time, now)
+            self.version += 1
+        elif (not blocked and self._steps > 1) or (
+            self._held and self._steps > 1 and self._asked() >= self.policy.hold_tokens
+        ):
             self._cut(now)
 
     def _cut(self, now: float) -> None:
@@ -87,7 +88,7 @@ class Replica:
         start, self.time = self.time, self.next
         if self._chunks:
             self._after_prompts(start)
-        else:
+        elif self._steps:
             self._after_decode(start)
         self._retire()
         self.plan()
@@ -227,6 +228,10 @@ class Replica:
             self._held = 0
             return 0
         return self._held - self.done
+
+    def _enough(self) -> bool:
+        """Whether the prompts that are held are as many as was waited for."""
+        return self._held > 0 and self._asked() >= self.policy.hold_tokens
 
     def _asked(self) -> int:
         """Prompt tokens that wait."""

@@ -24,6 +24,7 @@ class LeastLoaded(Router):
     """The one with the fewest requests, in turn among equals."""
 
     def choose(self, replicas: Sequence[Replica], group: int) -> Replica:  # noqa: ARG002
+        """The replica that gets a request of this prefix group."""
         self.turn += 1
         count = len(replicas)
         return min(replicas, key=lambda r: (r.load, (r.number - self.turn) % count))
@@ -38,6 +39,7 @@ class PrefixAware(LeastLoaded):
     slack = 32
 
     def choose(self, replicas: Sequence[Replica], group: int) -> Replica:
+        """The replica that gets a request of this prefix group."""
         idle = super().choose(replicas, group)
         having = [r for r in replicas if group >= 0 and group in r.prefixes.kept]
         if not having:

@@ -10,6 +10,7 @@ from weighbridge.fleet.fleet import Run
 from weighbridge.fleet.metrics import Objective
 
 MOST_REPLICAS = 4096
+ALONE = 1.05
 
 
 class Found(NamedTuple):
@@ -30,7 +31,7 @@ def meets(run: Run, objective: Objective) -> bool:
 def fewest_replicas(
     engine: Engine, run: Try, objective: Objective, most: int = MOST_REPLICAS, start: int = 1
 ) -> Run | None:
-    """The smallest number of replicas up to ``most`` that meets the objective; None where none does.
+    """The fewest replicas up to ``most`` that meet the objective; None where none does.
 
     Doubles until it is met and then halves the gap: more replicas never serve worse.
     """
@@ -55,8 +56,8 @@ def fewest_replicas(
 
 
 def _hopeless(run: Run) -> bool:
-    """Nobody waits for another, and it is still too slow."""
-    return run.use.batch <= 1.0 and run.use.busy < 0.05 and run.measures.met == 0.0
+    """Sequences are nearly alone on their replicas, so that more replicas help nobody."""
+    return run.use.batch < ALONE
 
 
 def fewest_cards(engines: Sequence[Engine], run: Try, objective: Objective) -> tuple[Found, ...]:
@@ -76,5 +77,3 @@ def fewest_cards(engines: Sequence[Engine], run: Try, objective: Objective) -> t
 
 def _guess(engine: Engine, best: int | None) -> int:
     return 1 if best is None else max(best // engine.cards, 1)
-
-

@@ -20,11 +20,9 @@ class Cancelled(WeighbridgeError):
 
 
 class Front(NamedTuple):
-    """What stands before the scheduler: ``serial`` seconds of one request after the other (reading
-    and tokenizing in one process), then ``request`` seconds of each beside the others."""
+    """What stands before the scheduler: ``request`` seconds of reading and tokenizing."""
 
     request: float = 0.0
-    serial: float = 0.0
 
 
 class Transfer(NamedTuple):
@@ -37,6 +35,9 @@ class Transfer(NamedTuple):
     def seconds(self, tokens: int) -> float:
         """Seconds for a prompt."""
         return self.latency + tokens * self.bytes_per_token / self.bandwidth
+
+
+NONE, AT_ONCE = Front(), Transfer()
 
 
 class Closed(NamedTuple):
@@ -57,16 +58,16 @@ class Fleet:
     """All replicas under one clock."""
 
     def __init__(
-        self, requests: Requests, serve: Stage, front: Front = Front(),
-        decode: Stage | None = None, transfer: Transfer = Transfer(), closed: Closed | None = None,
+        self, requests: Requests, serve: Stage, front: Front = NONE,
+        decode: Stage | None = None, transfer: Transfer = AT_ONCE, closed: Closed | None = None,
     ) -> None:  # fmt: skip
         self.requests, self.serve, self.decode = requests, serve, decode
         self.front, self.transfer, self.closed = front, transfer, closed
-        self.heap: list[tuple[float, int, int, int]] = []
+        # (time, 1 for the end of a jump, which comes after arrivals of that time, order, who, what)
+        self.heap: list[tuple[float, bool, int, int, int]] = []
         self.replicas = [*serve.replicas, *(decode.replicas if decode else [])]
         self.seen = [-1] * len(self.replicas)
         self.ended = self.asked = self.serial = 0
-        self.free_at = 0.0
 
     def run(self, progress: Progress | None = None) -> float:
         """Serve all requests; returns when the last was answered.
@@ -76,7 +77,7 @@ class Fleet:
         self._begin()
         heap, replicas, now, told = self.heap, self.replicas, 0.0, EVERY
         while heap:
-            now, _, replica, item = heappop(heap)
+            now, _, _, replica, item = heappop(heap)
             if replica < 0:
                 self._arrive(now, replica, item)
                 continue
@@ -101,7 +102,7 @@ class Fleet:
                 self._ask(0, self.requests.when[0])
             return
         for user in range(min(self.closed.users, len(self.requests))):
-            self._next_of(user, 0.0)
+            self._next_of(user, next(self.closed.think))
 
     def _next_of(self, user: int, now: float) -> None:
         """A user asks the next request there is."""
@@ -113,12 +114,11 @@ class Fleet:
     def _ask(self, request: int, now: float) -> None:
         """A request reaches the server: it is at the scheduler when it has been read."""
         self.asked += 1
-        self.free_at = max(self.free_at, now) + self.front.serial
-        self._push(self.free_at + self.front.request, -1, request)
+        self._push(now + self.front.request, -1, request)
 
     def _push(self, when: float, replica: int, item: int) -> None:
         self.serial += 1
-        heappush(self.heap, (when, self.serial, replica, item))
+        heappush(self.heap, (when, replica >= 0, self.serial, replica, item))
 
     def _arrive(self, now: float, kind: int, request: int) -> None:
         """A request comes to a replica: -1 to be prefilled, -2 with its cache."""

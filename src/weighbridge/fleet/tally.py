@@ -9,7 +9,7 @@ _WIDTH = log(1.005)
 
 
 class Tally:
-    """Sums over the steps of one replica; ``gaps`` counts waits between tokens by logarithmic bin."""
+    """Sums over the steps of one replica; ``gaps`` counts waits between tokens by bin."""
 
     def __init__(self) -> None:
         self.busy = 0.0

@@ -1,8 +1,8 @@
 """A recorded trace: a CSV file of arrival times and lengths, read with bounds.
 
 Columns are found by name: Azure's ``TIMESTAMP,ContextTokens,GeneratedTokens`` (CC-BY 4.0,
-Azure/AzurePublicDataset, LLM inference trace 2023) or ``arrival,input,output``; times are seconds or
-ISO dates. A name that ends in ``.gz`` is read compressed.
+Azure/AzurePublicDataset, LLM inference trace 2023) or ``arrival,input,output``; times are seconds
+or ISO dates. A name that ends in ``.gz`` is read compressed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ LARGEST_TOKENS = 10**7
 NAMES = {
     "when": ("timestamp", "arrival", "arrival_time", "arrived_at", "time", "when"),
     "input": ("contexttokens", "input", "input_tokens", "prompt_tokens", "request tokens"),
-    "output": ("generatedtokens", "output", "output_tokens", "completion_tokens", "response tokens"),
+    "output": ("generatedtokens", "output", "output_tokens", "completion_tokens",
+               "response tokens"),
 }  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def read_trace(path: str) -> Trace:
     try:
         with open(path, "rb") as raw:
             stream = gzip.GzipFile(fileobj=raw) if path.endswith(".gz") else raw
-            text = TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="")  # type: ignore[arg-type,type-var]
+            text = TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="")
             return _read(csv.reader(_bounded(text, path)), path)
     except (OSError, EOFError) as error:
         said = getattr(error, "strerror", None) or str(error) or "it ends too early"
@@ -112,7 +113,9 @@ def _request(row: list[str], places: tuple[int, int, int], where: str) -> tuple[
         seconds = _seconds(when)
     except (IndexError, ValueError, OverflowError):
         raise FileFormatError(f"trace {where} cannot be read: {','.join(row)[:60]!r}") from None
-    if not (abs(seconds) < 1e12 and 0 <= inputs <= LARGEST_TOKENS and 0 <= outputs <= LARGEST_TOKENS):
+    if not (
+        abs(seconds) < 1e12 and 0 <= inputs <= LARGEST_TOKENS and 0 <= outputs <= LARGEST_TOKENS
+    ):
         raise FileFormatError(f"trace {where} is out of bounds: {','.join(row)[:60]!r}")
     return seconds, max(inputs, 1), max(outputs, 1)
 

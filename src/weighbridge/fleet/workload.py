@@ -23,9 +23,9 @@ class Prefix(NamedTuple):
 class Traffic(NamedTuple):
     """Users who ask again, a rate, or a trace; lengths; prefixes; and the seed of it all.
 
-    ``users`` think ``think`` seconds on average before they ask again. ``rate`` is requests a second
-    by ``process``. A ``trace`` brings times and lengths (``rate`` then stretches its times); with
-    ``users`` only its lengths are taken.
+    ``users`` think ``think`` seconds on average before they ask again. ``rate`` is requests a
+    second by ``process``. A ``trace`` brings times and lengths (``rate`` then stretches its times);
+    with ``users`` only its lengths are taken.
     """
 
     input: Lengths
