@@ -26,6 +26,9 @@ from weighbridge.speed.step import (
 )
 from weighbridge.speed.work import Work, decode_work, prefill_work, touched
 
+# Tokens up to which passes are captured (vLLM ``max_cudagraph_capture_size``).
+GRAPHED = 512
+
 
 class Span(NamedTuple):
     """Positions between which the context of a step is taken as linear."""
@@ -208,8 +211,8 @@ class Clock:
         """Seconds of a step with chunks of prompts beside ``sequences`` that decode.
 
         Weights are read once for both, and the arithmetic of both runs beside the reading. A pass
-        with prompts runs without CUDA graphs: it takes ``floor`` at least, which is what launching
-        its kernels from the host takes.
+        of many tokens runs without CUDA graphs: it takes ``floor`` at least, which is what
+        launching its kernels from the host takes.
         """
         tokens = sum(chunk.new for chunk in chunks)
         own = self.pieces(sequences)
@@ -225,4 +228,4 @@ class Clock:
             )
         rest = own.rest + self.slope * seen if sequences else self._step
         seconds = both(self._dense, dense) + expert + rest + tokens * self._link + self._fixed
-        return float(max(seconds, self.floor))
+        return float(max(seconds, self.floor) if tokens > GRAPHED else seconds)

@@ -19,21 +19,23 @@ _FILE = join(dirname(__file__), "constants.json")
 
 class Scheduling(NamedTuple):
     """Of one engine, in seconds: ``request`` until a request is at the scheduler (HTTP, text),
-    ``wait`` decode steps until a first token that is made is seen (overlapped scheduling, streaming
-    in bunches). A pass with prompts is launched from the host without CUDA graphs: ``layer`` for
-    each layer and ``latent`` for one of latent attention, which expands its cache kernel by kernel.
+    and ``latent`` for launching a layer of latent attention, which expands its cache kernel by
+    kernel, in a pass with more prompt tokens than CUDA graphs are captured for.
+
+    ``wait`` is by construction: while a step runs the next is scheduled, so that a token is seen
+    when the step after it has been launched and read (vLLM ``async_scheduling``, SGLang's and
+    TensorRT-LLM's overlap scheduler).
     """
 
     request: float = 0.0
-    wait: float = 0.0
-    layer: float = 0.0
     latent: float = 0.0
+    wait: float = 1.0
     rows: int = 0
     source: str = ""
 
     def floor(self, shape: Shape) -> float:
         """The least seconds of a pass with prompts."""
-        return self.layer * shape.layers + self.latent * shape.kernels.latents
+        return self.latent * shape.kernels.latents
 
 
 @cache
