@@ -83,10 +83,9 @@ def fleet(
     Options are those of ``weigh fleet``. ``on_progress`` is told what is simulated and how far it
     is (0 to 1); where it returns true, :class:`weighbridge.fleet.simulate.Cancelled` is raised.
     """
-    from weighbridge.fleet.answer import fleet_of
-    from weighbridge.fleet.options import settle
+    from weighbridge.fleet.answer import answer_of
 
-    return fleet_of(settle(os.fspath(model), options), on_progress)
+    return answer_of(model, on_progress=on_progress, **options)
 
 
 def trace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from weighbridge.errors import RequestError
 from weighbridge.fleet.engines import Engine, Unfit, engine_of
 from weighbridge.fleet.fleet import Layout, Run, simulate
 from weighbridge.fleet.metrics import Objective
-from weighbridge.fleet.options import Asking
+from weighbridge.fleet.options import Asking, settle
 from weighbridge.fleet.search import Found, fewest_cards, meets
 from weighbridge.fleet.simulate import Cancelled
 from weighbridge.fleet.workload import means_of
@@ -108,6 +109,13 @@ class FleetAnswer(NamedTuple):
             ],
             "assumed": list(self.notes),
         }  # fmt: skip
+
+
+def answer_of(
+    model: str | os.PathLike[str], *, on_progress: OnProgress | None = None, **options: Any
+) -> FleetAnswer:
+    """The answer for a model and the options of ``weigh fleet`` by name."""
+    return fleet_of(settle(os.fspath(model), options), on_progress)
 
 
 def fleet_of(asking: Asking, on_progress: OnProgress | None = None) -> FleetAnswer:

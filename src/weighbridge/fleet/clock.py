@@ -116,9 +116,9 @@ class Clock:
 
     def run(self, sequences: int, seen: int, steps: int) -> float:
         """Seconds of ``steps`` decode steps in a row, the first from ``seen`` cached positions."""
-        return steps * self.base(sequences) + self.slope * (
-            steps * seen + sequences * steps * (steps + 1) // 2
-        )
+        known = self._base
+        base = known[sequences] if sequences < len(known) else self.base(sequences)
+        return steps * base + self.slope * (steps * seen + sequences * steps * (steps + 1) // 2)
 
     def steps_until(self, sequences: int, seen: int, seconds: float, most: int) -> int:
         """The fewest steps, at least one and at most ``most``, that last ``seconds``."""
@@ -205,20 +205,29 @@ class Clock:
 
     def attention(self, chunks: list[Chunk]) -> float:
         """Operations of attention of these chunks, each seeing what came before it."""
-        return sum(self.mixing(upto) - self.mixing(upto - new) for new, upto in chunks)
+        total, known = 0.0, self._mixed
+        for new, upto in chunks:
+            total += known[upto] if upto in known else self.mixing(upto)
+            if new < upto:
+                total -= self.mixing(upto - new)
+        return total
 
-    def prompts(self, sequences: int, seen: int, chunks: list[Chunk]) -> float:
+    def prompts(
+        self, sequences: int, seen: int, chunks: list[Chunk], attended: float | None = None
+    ) -> float:
         """Seconds of a step with chunks of prompts beside ``sequences`` that decode.
 
         Weights are read once for both, and the arithmetic of both runs beside the reading. A pass
         of many tokens runs without CUDA graphs: it takes ``floor`` at least, which is what
-        launching its kernels from the host takes.
+        launching its kernels from the host takes. ``attended`` is the chunks' attention, if known.
         """
-        tokens = sum(chunk.new for chunk in chunks)
+        tokens = 0
+        for new, _ in chunks:
+            tokens += new
         own = self.pieces(sequences)
         each = max(tokens * self._per_expert, 1.0)
         dense = own.dense[1] + tokens * self._token + len(chunks) * self._head
-        dense += self.attention(chunks) * self._attention
+        dense += (self.attention(chunks) if attended is None else attended) * self._attention
         expert = 0.0
         if self._expert:
             routed = (sequences + tokens) * self._routed

@@ -45,7 +45,9 @@ class Replica:
         self.free = limits.blocks
         self.queued = 0
         self._steps = self._held = 0
+        self._patient = policy.poll > 1 or policy.hold > 0
         self._chunks: list[Chunk] = []
+        self._attended = 0.0
         self._finishing: list[int] = []
 
     # -- from outside ---------------------------------------------------------------------------
@@ -116,7 +118,7 @@ class Replica:
         beside = self.count if self.policy.mixed else 0
         tokens = sum(chunk.new for chunk in self._chunks)
         self.tally.prompt(beside, self.seen, tokens, self.time - start, self.count)
-        self.tally.attended += self.clock.attention(self._chunks)
+        self.tally.attended += self._attended
         if beside:
             self._grow(1)
         kept: list[list[int]] = []
@@ -166,7 +168,9 @@ class Replica:
         else:
             block = self.policy.block
             self.free += -(-cached // block) - self.held.pop(request)
-        self.prefixes.leave(self.requests.group[request])
+        group = self.requests.group[request]
+        if group >= 0:
+            self.prefixes.leave(group)
 
     def _retire(self) -> None:
         """Those who have their last token leave."""
@@ -197,13 +201,15 @@ class Replica:
             budget = self._chunk(entry, budget, chunks)
         wait = 0
         if not put_back and self.waiting:
-            wait = self._patience(bool(self._chunks))
+            wait = self._patience(bool(self._chunks)) if self._patient else 0
             if not wait:
                 self._admit(budget, chunks)
         self._chunks = chunks
         if chunks:
-            self._steps = 1
-            self.next = self.time + self.clock.prompts(beside, self.seen + beside, chunks)
+            self._steps, clock = 1, self.clock
+            self._attended = clock.attention(chunks)
+            seconds = clock.prompts(beside, self.seen + beside, chunks, self._attended)
+            self.next = self.time + seconds
         elif self.count:
             self._steps = 1 if put_back else self._until_event()
             if wait:
@@ -272,8 +278,9 @@ class Replica:
             request = waiting[0]
             ready = not self.need[request]
             total = requests.input[request] if ready else self.need[request]
-            group = requests.group[request]
-            hit = self.prefixes.hit(group, requests.shared[request], total)
+            group, hit = requests.group[request], 0
+            if group >= 0:
+                hit = self.prefixes.hit(group, requests.shared[request], total)
             own = -(-total // block) - hit // block
             wanted = -(-(total + self.left[request]) // block) - hit // block if reserve else own
             if wanted > self.free:
@@ -287,11 +294,12 @@ class Replica:
             self.alive[request] = self.admitted
             self.order.append((self.admitted, request))
             requests.replica[request] = self.number
-            self.prefixes.enter(group)
+            if group >= 0:
+                self.prefixes.enter(group)
             if ready:
                 self._take_over(request, total, wanted if reserve else 0)
                 continue
-            kept = self.prefixes.keep(group, requests.shared[request], hit)
+            kept = self.prefixes.keep(group, requests.shared[request], hit) if group >= 0 else 0
             self.held[request] = wanted if reserve else (hit + kept) // block
             if reserve and kept:
                 self.held[request] -= kept // block

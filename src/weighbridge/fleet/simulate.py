@@ -13,6 +13,7 @@ from weighbridge.fleet.router import Router
 
 Progress = Callable[[int, int], bool | None]
 EVERY = 2000
+NEVER = float("inf")
 
 
 class Cancelled(WeighbridgeError):
@@ -65,7 +66,8 @@ class Fleet:
         self.front, self.transfer, self.closed = front, transfer, closed
         # (time, 1 for the end of a jump, which comes after arrivals of that time, order, who, what)
         self.heap: list[tuple[float, bool, int, int, int]] = []
-        self.replicas = [*serve.replicas, *(decode.replicas if decode else [])]
+        everyone = [*serve.replicas, *(decode.replicas if decode else [])]
+        self.replicas = sorted(everyone, key=lambda replica: replica.number)
         self.seen = [-1] * len(self.replicas)
         self.ended = self.asked = self.serial = 0
 
@@ -85,7 +87,8 @@ class Fleet:
             if engine.version != item:
                 continue
             ended = engine.advance()
-            self._watch(engine)
+            if self.seen[replica] != engine.version:
+                self._watch(engine)
             for request in ended:
                 self._end(engine, request, engine.time)
             if self.ended >= told:
@@ -127,14 +130,15 @@ class Fleet:
         stage = self.serve if kind == -1 or self.decode is None else self.decode
         engine = stage.router.choose(stage.replicas, self.requests.group[request])
         engine.submit(request, now, cached=kind == -2)
-        self._watch(engine)
+        if self.seen[engine.number] != engine.version:
+            self._watch(engine)
 
     def _watch(self, engine: Replica) -> None:
-        """Look at a replica again when its jump ends, unless that is known already."""
-        if self.seen[engine.number] != engine.version:
-            self.seen[engine.number] = engine.version
-            if engine.next != float("inf"):
-                self._push(engine.next, engine.number, engine.version)
+        """Look at a replica again when its jump ends."""
+        self.seen[engine.number] = engine.version
+        if engine.next != NEVER:
+            self.serial += 1
+            heappush(self.heap, (engine.next, True, self.serial, engine.number, engine.version))
 
     def _end(self, engine: Replica, request: int, now: float) -> None:
         if engine.role == "prefill" and self.requests.output[request] > 1:
