@@ -18,7 +18,7 @@ from scripts import fit_speed
 from scripts.fleet_rows import Seen, asked_at_once, closed_loop
 from scripts.report import ROOT
 from scripts.speed_rows import SERVING, TRUTH, write_rows
-from weighbridge.fleet.constants import Scheduling
+from weighbridge.fleet.constants import Scheduling, scheduling_of
 from weighbridge.speed.constants import Constants, constants_of
 
 FILE = ROOT / "src" / "weighbridge" / "fleet" / "constants.json"
@@ -104,7 +104,15 @@ def held_out(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def line(row: Row, seen: Seen) -> dict[str, Any]:
-    return {"id": row["id"], **{name: round(value, 6) for name, value in seen._asdict().items()}}
+    """What a row is without its family, and what it is with the constants that are shipped."""
+    fitted = constants_of(row["engine"])
+    assert fitted is not None
+    own = closed_loop(row, fitted.constants, scheduling_of(row["engine"]))
+    return {
+        "id": row["id"],
+        **{name: round(value, 6) for name, value in seen._asdict().items()},
+        **{f"fitted_{name}": round(value, 6) for name, value in own._asdict().items()},
+    }
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def test_percentiles_are_nearest_ranks() -> None:
 
 
 def test_the_azure_traces_are_what_their_authors_say() -> None:
-    """Patel et al., Splitwise; Azure/AzurePublicDataset, AzureLLMInferenceDataset2023 (CC-BY 4.0)."""
+    """Azure/AzurePublicDataset, AzureLLMInferenceDataset2023 (CC-BY 4.0)."""
     conversation = read_trace(str(TRUTH / "azure_llm_2023_conv.csv.gz"))
     code = read_trace(str(TRUTH / "azure_llm_2023_code.csv.gz"))
     assert (len(conversation.when), len(code.when)) == (19366, 8819)

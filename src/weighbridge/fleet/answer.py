@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from weighbridge._version import __version__
 from weighbridge.errors import RequestError
 from weighbridge.fleet.engines import Engine, Unfit, engine_of
-from weighbridge.fleet.fleet import Layout, Run, simulate
+from weighbridge.fleet.fleet import Layout, Run, alone, simulate
 from weighbridge.fleet.metrics import Objective
 from weighbridge.fleet.options import Asking, settle
-from weighbridge.fleet.search import Found, fewest_cards, meets
+from weighbridge.fleet.search import Found, fewest_cards, meets, possible
 from weighbridge.fleet.simulate import Cancelled
 from weighbridge.fleet.workload import means_of
 from weighbridge.hardware.prices import Price, price_of, price_table
@@ -134,15 +134,14 @@ def fleet_of(asking: Asking, on_progress: OnProgress | None = None) -> FleetAnsw
         return Choice(found.engine, found.run, None if price is None else Cost.of(price, found.run))
 
     if asking.search:
-        found = fewest_cards(engines, asker.tried(asking.objective), asking.objective)
-        choices = [choice(each) for each in found]
+        choices = [choice(each) for each in asker.fewest(engines, asking.objective)]
     else:
         run = asker.tried(asking.objective)(engines[0], asking.layout.replicas)
         choices = [choice(Found(engines[0], run))]
     answers = []
     for seconds in asking.answers:
         objective = asking.objective._replace(e2e=seconds)
-        least = fewest_cards(engines, asker.tried(objective), objective)
+        least = asker.fewest(engines, objective)
         answers.append((seconds, choice(least[0]) if least else None))
     met = bool(choices) and meets(choices[0].run, asking.objective)
     notes = tuple(dict.fromkeys(note for engine in engines for note in engine.plan.assumptions))
@@ -184,6 +183,12 @@ class _Asker:
                       for each in (traffic.input, traffic.output)]  # fmt: skip
             most = round(sum(spread))
         return min(max(most, sum(means)) + 1, self.model.max_positions or 10**7)
+
+    def fewest(self, engines: list[Engine], objective: Objective) -> tuple[Found, ...]:
+        """The fewest cards, of the layouts that are fast enough for one request alone."""
+        means = means_of(self.asking.traffic)
+        quick = [each for each in engines if possible(alone(each, means), objective)]
+        return fewest_cards(quick, self.tried(objective), objective)
 
     def tried(self, objective: Objective, scale: float = 1.0) -> Callable[[Engine, int], Run]:
         """Simulate an engine with so many replicas, once."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from weighbridge.errors import RequestError
+from weighbridge.fleet.clock import Chunk, Clock
 from weighbridge.fleet.engines import Engine
-from weighbridge.fleet.metrics import Measures, Objective, Use, measure, use_of
+from weighbridge.fleet.metrics import Measures, Objective, Use, Window, measure, use_of
 from weighbridge.fleet.replica import Replica
 from weighbridge.fleet.router import router_named
-from weighbridge.fleet.simulate import Fleet, Front, Progress, Stage, Transfer
+from weighbridge.fleet.simulate import Fleet, Front, Mark, Progress, Stage, Transfer
+from weighbridge.fleet.tally import Tally
 from weighbridge.fleet.workload import Traffic, ask
 
 WARM = 0.1
@@ -100,22 +102,52 @@ def simulate(
         asked.requests, first or serving, Front(engine.known.request), serving if first else None,
         transfer, asked.closed,
     )  # fmt: skip
-    end = fleet.run(progress)
+    skip = int(len(asked.requests) * warm)
+    fleet.mark_at.add(skip)
+    fleet.run(progress)
     if fleet.ended < len(asked.requests):
         raise RequestError(
             f"{len(asked.requests) - fleet.ended:,} requests found no room in a cache of "
             f"{engine.limits.blocks * block:,} tokens"
         )
-    everyone = [*replicas, *(first.replicas if first else [])]
-    asked_prefix = sum(r.prefixes.asked for r in everyone)
+    window, done = _steady(fleet, skip)
+    asked_prefix = sum(r.prefixes.asked for r in fleet.replicas)
+    count = len(replicas)
     return Run(
-        layout, engine.cards * layout.total, measure(asked.requests, everyone, objective, warm),
-        use_of(replicas, end), use_of(first.replicas, end) if first else None,
-        sum(r.prefixes.found for r in everyone) / asked_prefix if asked_prefix else 0.0,
+        layout, engine.cards * layout.total,
+        measure(asked.requests, [tally for _, tally in done], objective, window),
+        use_of(done[:count], window.end - window.begin),
+        use_of(done[count:], window.end - window.begin) if first else None,
+        sum(r.prefixes.found for r in fleet.replicas) / asked_prefix if asked_prefix else 0.0,
         fleet.serial,
     )  # fmt: skip
+
+
+def _steady(fleet: Fleet, skip: int) -> tuple[Window, list[tuple[Clock, Tally]]]:
+    """The time between the warm-up and the last request asked, and what was done in it."""
+    first = fleet.marks.get(skip, Mark(0.0, [Tally() for _ in fleet.replicas]))
+    last = fleet.marks[len(fleet.requests)]
+    if last.time <= first.time:
+        last = Mark(fleet.moment, [replica.tally for replica in fleet.replicas])
+    pairs = zip(fleet.replicas, first.tallies, last.tallies, strict=True)
+    done = [(replica.clock, after.since(before)) for replica, before, after in pairs]
+    return Window(first.time, last.time, skip), done
 
 
 def _longest(engine: Engine) -> int:
     context = engine.plan.request.deployment.max_model_len
     return context if context else 10**9
+
+
+def alone(engine: Engine, means: tuple[int, int]) -> tuple[float, float, float]:
+    """Seconds to the first token, per token and to the end of a mean request that meets nobody."""
+    clock, known, (inputs, outputs) = engine.clock, engine.known, means
+    whole, rest = divmod(inputs, engine.limits.tokens)
+    parts = [engine.limits.tokens] * whole + [rest] * (rest > 0)
+    reached, prompt = 0, 0.0
+    for new in parts:
+        reached += new
+        prompt += clock.prompts(0, 0, [Chunk(new, reached)])
+    steps = max(outputs - 1, 1)
+    each = clock.run(1, inputs, steps) / steps
+    return known.request + prompt, each, known.request + prompt + each * (outputs - 1)

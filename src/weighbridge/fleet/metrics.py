@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from weighbridge.fleet.replica import Replica
+from weighbridge.fleet.clock import Clock
 from weighbridge.fleet.requests import Requests
-from weighbridge.fleet.tally import gap_at
+from weighbridge.fleet.tally import Tally, gap_at
 
 AT = (50, 90, 95, 99)
 
@@ -42,6 +42,14 @@ class Objective(NamedTuple):
         return any(each is not None for each in (self.ttft, self.tpot, self.e2e))
 
 
+class Window(NamedTuple):
+    """The time in which the load is steady, and the number of the first request that counts."""
+
+    begin: float
+    end: float
+    first: int
+
+
 class Measures(NamedTuple):
     """What is measured of the requests after the warm-up."""
 
@@ -68,11 +76,11 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(sum(rows) / len(rows), *at)
 
 
-def gaps_of(replicas: Sequence[Replica]) -> Spread:
+def gaps_of(tallies: Sequence[Tally]) -> Spread:
     """Waits between tokens, from the bins of the replicas."""
     counts: dict[int, int] = {}
-    for replica in replicas:
-        for place, count in replica.tally.gaps.items():
+    for tally in tallies:
+        for place, count in tally.gaps.items():
             counts[place] = counts.get(place, 0) + count
     places = sorted(counts)
     total = sum(counts.values())
@@ -87,29 +95,37 @@ def gaps_of(replicas: Sequence[Replica]) -> Spread:
 
 
 def measure(
-    requests: Requests, replicas: Sequence[Replica], objective: Objective, warm: float = 0.0
+    requests: Requests, tallies: Sequence[Tally], objective: Objective, window: Window
 ) -> Measures:
-    """The measures of all requests but the first ``warm`` share of them."""
-    skip = int(len(requests) * warm)
-    when, began, ended = requests.when[skip:], requests.began[skip:], requests.ended[skip:]
-    outputs = requests.output[skip:]
+    """The measures of the requests from ``window.first`` on that came while it lasted.
+
+    Rates are those of what ended in it, whenever it came.
+    """
+    some = [i for i in range(window.first, len(requests)) if requests.when[i] <= window.end]
+    when, began, ended, outputs = (
+        [column[i] for i in some]
+        for column in (requests.when, requests.began, requests.ended, requests.output)
+    )
     first = [b - a for a, b in zip(when, began, strict=True)]
     whole = [e - a for a, e in zip(when, ended, strict=True)]
     each = [(e - b) / (n - 1) if n > 1 else 0.0
             for b, e, n in zip(began, ended, outputs, strict=True)]  # fmt: skip
     met = _met(first, each, whole, objective)
-    seconds = max(max(ended, default=0.0) - min(when, default=0.0), 1e-9)
+    seconds = max(window.end - window.begin, 1e-9)
+    through = [n for e, n in zip(requests.ended, requests.output, strict=True)
+               if window.begin < e <= window.end]  # fmt: skip
+    share = met / max(len(when), 1)
     return Measures(
         len(when),
         seconds,
         spread(first),
         spread(e for e, n in zip(each, outputs, strict=True) if n > 1),
-        gaps_of(replicas),
+        gaps_of(tallies),
         spread(whole),
-        sum(outputs) / seconds,
-        len(when) / seconds,
-        met / seconds,
-        met / max(len(when), 1),
+        sum(through) / seconds,
+        len(through) / seconds,
+        share * len(through) / seconds,
+        share,
         sum(requests.preempted),
     )
 
@@ -139,13 +155,12 @@ class Use(NamedTuple):
     batch: float
 
 
-def use_of(replicas: Sequence[Replica], seconds: float) -> Use:
+def use_of(done: Sequence[tuple[Clock, Tally]], seconds: float) -> Use:
     """Sums over replicas; each card of a replica does the same."""
     busy = moved = operations = waiting = 0.0
     bytes_able = able = 0.0
     steps = tokens = 0
-    for replica in replicas:
-        tally, clock = replica.tally, replica.clock
+    for clock, tally in done:
         rates = clock.setting.cost.rates
         bytes_able += rates.bandwidth * seconds
         able += rates.stated * seconds
@@ -165,6 +180,6 @@ def use_of(replicas: Sequence[Replica], seconds: float) -> Use:
         moved += clock.weight_bytes * tally.alone
     busy = max(busy, 1e-12)
     return Use(
-        busy / (seconds * len(replicas)), moved / bytes_able, operations / able,
+        min(busy / (seconds * len(done)), 1.0), moved / bytes_able, operations / able,
         min(waiting / busy, 1.0), tokens / steps if steps else 0.0,
     )  # fmt: skip

@@ -55,6 +55,12 @@ def fewest_replicas(
     return best
 
 
+def possible(seconds: tuple[float, float, float], objective: Objective) -> bool:
+    """Whether a request that meets nobody is served in time."""
+    asked = (objective.ttft, objective.tpot, objective.e2e)
+    return all(most is None or own <= most for own, most in zip(seconds, asked, strict=True))
+
+
 def _hopeless(run: Run) -> bool:
     """Sequences are nearly alone on their replicas, so that more replicas help nobody."""
     return run.use.batch < ALONE

@@ -10,6 +10,7 @@ from weighbridge.errors import WeighbridgeError
 from weighbridge.fleet.replica import Replica
 from weighbridge.fleet.requests import Requests
 from weighbridge.fleet.router import Router
+from weighbridge.fleet.tally import Tally
 
 Progress = Callable[[int, int], bool | None]
 EVERY = 2000
@@ -48,6 +49,13 @@ class Closed(NamedTuple):
     think: Iterator[float]
 
 
+class Mark(NamedTuple):
+    """A moment, and what every replica had done by then."""
+
+    time: float
+    tallies: list[Tally]
+
+
 class Stage(NamedTuple):
     """Replicas of one role, and who of them gets a request."""
 
@@ -70,6 +78,10 @@ class Fleet:
         self.replicas = sorted(everyone, key=lambda replica: replica.number)
         self.seen = [-1] * len(self.replicas)
         self.ended = self.asked = self.serial = 0
+        # The load is steady between the mark of the warm-up and that of the last request asked.
+        self.moment = 0.0
+        self.marks: dict[int, Mark] = {}
+        self.mark_at = {len(requests)}
 
     def run(self, progress: Progress | None = None) -> float:
         """Serve all requests; returns when the last was answered.
@@ -80,6 +92,7 @@ class Fleet:
         heap, replicas, now, told = self.heap, self.replicas, 0.0, EVERY
         while heap:
             now, _, _, replica, item = heappop(heap)
+            self.moment = now
             if replica < 0:
                 self._arrive(now, replica, item)
                 continue
@@ -117,6 +130,9 @@ class Fleet:
     def _ask(self, request: int, now: float) -> None:
         """A request reaches the server: it is at the scheduler when it has been read."""
         self.asked += 1
+        if self.asked in self.mark_at:
+            moment = self.moment
+            self.marks[self.asked] = Mark(moment, [r.tally.copy() for r in self.replicas])
         self._push(now + self.front.request, -1, request)
 
     def _push(self, when: float, replica: int, item: int) -> None:

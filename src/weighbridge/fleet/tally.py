@@ -49,6 +49,26 @@ class Tally:
         elif count:
             self._stall += seconds
 
+    def copy(self) -> Tally:
+        """The sums as they are now."""
+        other = Tally()
+        other.__dict__.update(
+            {k: dict(v) if isinstance(v, dict) else v for k, v in self.__dict__.items()}
+        )
+        return other
+
+    def since(self, before: Tally) -> Tally:
+        """What was done since ``before``."""
+        other = self.copy()
+        for name, value in before.__dict__.items():
+            mine = other.__dict__[name]
+            if isinstance(value, dict):
+                for key, count in value.items():
+                    mine[key] -= count
+            elif name not in {"longest", "_stall"}:
+                other.__dict__[name] = mine - value
+        return other
+
     def _gap(self, seconds: float, count: int) -> None:
         if seconds > 0 and count:
             place = round(log(seconds) / _WIDTH)
