@@ -17,6 +17,8 @@ from weighbridge.fleet.prefixes import Prefixes
 from weighbridge.fleet.requests import Requests
 from weighbridge.fleet.tally import Tally
 
+NEVER = float("inf")
+
 
 class Replica:
     """A scheduler with its cache. ``next`` is the end of the jump under way, infinite when idle."""
@@ -29,7 +31,7 @@ class Replica:
         self.requests, self.role, self.late = requests, role, late
         self.tally = Tally()
         self.prefixes = Prefixes(policy.block)
-        self.time, self.next, self.version = 0.0, float("inf"), 0
+        self.time, self.next, self.version = 0.0, NEVER, 0
         self.waiting: deque[int] = deque()
         self.partial: list[list[int]] = []
         self.heap: list[tuple[int, int, int]] = []
@@ -38,8 +40,9 @@ class Replica:
         self.base: dict[int, int] = {}
         self.need: dict[int, int] = {}
         self.left: dict[int, int] = {}
-        self.end: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
         self.held: dict[int, int] = {}
+        self._block, self._reserve = policy.block, policy.reserve
         self.phase = [0] * policy.block
         self.done = self.seen = self.count = self.admitted = 0
         self.free = limits.blocks
@@ -65,7 +68,7 @@ class Replica:
         self.left[request] = outputs - 1
         self.waiting.append(request)
         self.queued += 1
-        if self.next == float("inf"):
+        if self.next == NEVER:
             # Others may come at the same moment: it looks when they are all there.
             self.time = self.next = max(self.time, now)
             self.version += 1
@@ -100,23 +103,31 @@ class Replica:
 
     def _grow(self, steps: int) -> None:
         """Every sequence that decodes has ``steps`` more cached."""
-        block, phase = self.policy.block, self.phase
-        if not self.policy.reserve:
+        done, count = self.done, self.count
+        if not self._reserve:
+            block, phase = self._block, self.phase
             rounds, rest = divmod(steps, block)
-            grown = rounds * self.count
-            for step in range(rest):
-                grown += phase[-(self.done + step) % block]
+            grown = rounds * count
+            if rest:
+                last = -done % block
+                first = last - rest + 1
+                grown += sum(phase[max(first, 0) : last + 1])
+                if first < 0:
+                    grown += sum(phase[first:])
             self.free -= grown
-        self.done += steps
-        self.seen += steps * self.count
+        self.done = done + steps
+        self.seen += steps * count
 
     def _after_decode(self, start: float) -> None:
-        self.tally.decode(self.count, self.seen, self._steps, self.time - start)
-        self._grow(self._steps)
+        steps = self._steps
+        self.tally.decode(self.count, self.seen, steps, self.time - start)
+        self._grow(steps)
 
     def _after_prompts(self, start: float) -> None:
         beside = self.count if self.policy.mixed else 0
-        tokens = sum(chunk.new for chunk in self._chunks)
+        tokens = 0
+        for new, _ in self._chunks:
+            tokens += new
         self.tally.prompt(beside, self.seen, tokens, self.time - start, self.count)
         self.tally.attended += self._attended
         if beside:
@@ -148,26 +159,27 @@ class Replica:
 
     def _decode(self, request: int, cached: int) -> None:
         order = self.alive[request]
-        self.base[request] = cached - self.done
-        self.end[request] = self.done + self.left[request]
-        heappush(self.heap, (self.end[request], order, request))
-        self.phase[(cached - self.done) % self.policy.block] += 1
+        base = self.base[request] = cached - self.done
+        heappush(self.heap, (self.done + self.left[request], order, request))
+        self.ends[request] = self.done + self.left[request]
+        self.phase[base % self._block] += 1
         self.count += 1
         self.seen += cached
 
     def _leave(self, request: int, cached: int) -> None:
         self.requests.ended[request] = max(self.time, self.requests.began[request])
         self._release(request, cached)
+        del self.need[request], self.left[request]
         self._finishing.append(request)
 
     def _release(self, request: int, cached: int) -> None:
         """Give the blocks of a request back."""
         del self.alive[request]
-        if self.policy.reserve:
+        self.ends.pop(request, None)
+        if self._reserve:
             self.free += self.held.pop(request)
         else:
-            block = self.policy.block
-            self.free += -(-cached // block) - self.held.pop(request)
+            self.free += -(-cached // self._block) - self.held.pop(request)
         group = self.requests.group[request]
         if group >= 0:
             self.prefixes.leave(group)
@@ -177,23 +189,24 @@ class Replica:
         heap, alive = self.heap, self.alive
         while heap and heap[0][0] <= self.done:
             _, order, request = heappop(heap)
-            if alive.get(request) != order:
-                continue
-            self._stop(request)
-            self._leave(request, self.base[request] + self.done)
+            if alive.get(request) == order:
+                cached = self.base[request] + self.done
+                self._stop(request)
+                self._leave(request, cached)
 
     def _stop(self, request: int) -> None:
         """Take a request out of those who decode."""
+        base = self.base.pop(request)
         self.count -= 1
-        self.seen -= self.base[request] + self.done
-        self.phase[self.base[request] % self.policy.block] -= 1
+        self.seen -= base + self.done
+        self.phase[base % self._block] -= 1
 
     # -- the next jump --------------------------------------------------------------------------
 
     def plan(self) -> None:
         """Decide what the next steps are, and when they end."""
         self.version += 1
-        put_back = False if self.policy.reserve else self._make_room()
+        put_back = self.free < self.count and not self._reserve and self._make_room()
         beside = self.count if self.policy.mixed else 0
         budget = self.limits.tokens - beside
         chunks: list[Chunk] = []
@@ -216,7 +229,7 @@ class Replica:
                 self._steps = min(self._steps, wait)
             self.next = self.time + self.clock.run(self.count, self.seen, self._steps)
         else:
-            self._steps, self.next = 0, float("inf")
+            self._steps, self.next = 0, NEVER
 
     def _patience(self, after_prompts: bool) -> int:
         """Decode steps for which those who wait are not looked at; 0 to admit now."""
@@ -293,6 +306,8 @@ class Replica:
             self.admitted += 1
             self.alive[request] = self.admitted
             self.order.append((self.admitted, request))
+            if len(self.order) > 4 * len(self.alive) + 1000:
+                self.order = [each for each in self.order if self.alive.get(each[1]) == each[0]]
             requests.replica[request] = self.number
             if group >= 0:
                 self.prefixes.enter(group)
@@ -314,8 +329,6 @@ class Replica:
 
     def _make_room(self) -> bool:
         """Put the youngest back until the next step has its blocks; returns whether any was."""
-        if self.free >= self.count:
-            return False
         block, put_back = self.policy.block, False
         while (short := self.phase[-self.done % block] - self.free) > 0:
             gained = self.prefixes.evict(short, -1)
@@ -339,7 +352,7 @@ class Replica:
                 cached = self.base[request] + self.done
                 self._stop(request)
                 self.need[request] = cached + 1
-                self.left[request] = self.end[request] - self.done - 1
+                self.left[request] = self.ends[request] - self.done - 1
             self._release(request, cached)
             self.waiting.appendleft(request)
             self.queued += 1

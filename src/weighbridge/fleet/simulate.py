@@ -7,14 +7,13 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from weighbridge.errors import WeighbridgeError
-from weighbridge.fleet.replica import Replica
+from weighbridge.fleet.replica import NEVER, Replica
 from weighbridge.fleet.requests import Requests
 from weighbridge.fleet.router import Router
 from weighbridge.fleet.tally import Tally
 
 Progress = Callable[[int, int], bool | None]
 EVERY = 2000
-NEVER = float("inf")
 
 
 class Cancelled(WeighbridgeError):
