@@ -128,6 +128,7 @@ def test_every_command_prints_json(
         "card": ["h100"],
         "fit": ["gpt2", "--on", "t4"],
         "train": ["gpt2"],
+        "fleet": ["gpt2", "--on", "t4", "--rate", "1", "--input-tokens", "64", "--requests", "50"],
         "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
         "log": [str(log)],
     }.get(name, [])

@@ -14,7 +14,7 @@ from weighbridge.fleet.simulate import Fleet, Front, Mark, Progress, Stage, Tran
 from weighbridge.fleet.tally import Tally
 from weighbridge.fleet.workload import Traffic, ask
 
-WARM = 0.1
+WARM = 0.25
 # Between machines: InfiniBand NDR of one port a card, as in DGX H100 (NVIDIA DGX H100 data sheet).
 NETWORK = 50e9
 

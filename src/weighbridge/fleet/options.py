@@ -127,9 +127,9 @@ def _traffic(request: Request, given: Mapping[str, Any]) -> Traffic:
 
 
 def _usual_count(users: int | None, rate: float | None, trace: int | None) -> int:
-    """Enough for a steady state: five rounds of all users, two minutes at a rate, a whole trace."""
+    """Enough for a steady state: four rounds of all users, two minutes at a rate, a whole trace."""
     if users is not None:
-        return min(max(5 * users, 1000), 100_000)
+        return min(max(4 * users, 1000), 100_000)
     if rate is not None and trace is None:
         return min(max(round(120 * rate), 1000), 100_000)
     return trace or 1000

@@ -146,7 +146,7 @@ class Replica:
         """A prompt is through: its first token is out, and it decodes."""
         times = self.requests.began
         if times[request] < 0:
-            times[request] = self.time + (self.late * self._pace() if self.late else 0.0)
+            times[request] = self.time + self.late * self._pace()
         if self.left[request] <= 0 or self.role == "prefill":
             self._leave(request, cached)
             return

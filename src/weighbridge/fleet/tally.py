@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from math import exp, log
-
-# Waits between tokens are counted in bins of 0.5 %.
-_WIDTH = log(1.005)
+# Waits between tokens are counted in bins of 10 µs.
+PER_SECOND = 100_000
 
 
 class Tally:
@@ -19,7 +17,6 @@ class Tally:
         self.seen = self.seen_mixed = 0
         self.attended = 0.0
         self.gaps: dict[int, int] = {}
-        self.longest = 0.0
         self._stall = 0.0
 
     def decode(self, count: int, seen: int, steps: int, seconds: float) -> None:
@@ -65,17 +62,15 @@ class Tally:
             if isinstance(value, dict):
                 for key, count in value.items():
                     mine[key] -= count
-            elif name not in {"longest", "_stall"}:
+            elif name != "_stall":
                 other.__dict__[name] = mine - value
         return other
 
     def _gap(self, seconds: float, count: int) -> None:
-        if seconds > 0 and count:
-            place = round(log(seconds) / _WIDTH)
-            self.gaps[place] = self.gaps.get(place, 0) + count
-            self.longest = max(self.longest, seconds)
+        place = int(seconds * PER_SECOND)
+        self.gaps[place] = self.gaps.get(place, 0) + count
 
 
 def gap_at(place: int) -> float:
     """The middle of a bin in seconds."""
-    return exp(place * _WIDTH)
+    return (place + 0.5) / PER_SECOND
