@@ -22,7 +22,7 @@ STAGES = (
     {"memory"},
     {"engine", "speed"},
     {"planner"},
-    {"search", "rules", "trace"},
+    {"search", "rules", "trace", "fleet"},
     {"training"},
     {"launch"},
     {"measure", "check", "run"},
@@ -63,8 +63,8 @@ SCRAPE = SOURCE / "measure" / "watch" / "scrape.py"
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
         "units", "words", "term", "options", "request", "model", "formats", "memory", "engine",
-        "planner", "speed", "rules", "search", "training", "launch", "measure", "check", "run",
-        "show", "api", "commands", "cli")  # fmt: skip
+        "planner", "speed", "rules", "search", "fleet", "training", "launch", "measure", "check",
+        "run", "show", "api", "commands", "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.errors import RequestError
@@ -12,6 +12,7 @@ from weighbridge.request import make_request
 
 if TYPE_CHECKING:
     from weighbridge.check import Report as CheckReport
+    from weighbridge.fleet.answer import FleetAnswer
     from weighbridge.measure.accuracy.report import Report
     from weighbridge.measure.beside import Measured
     from weighbridge.measure.campaign import Done
@@ -152,6 +153,19 @@ def recommend(model: Name | None = None, **options: Any) -> Recommendation | She
     if model is None:
         return models.models_for(*wishes.read_limits(options))
     return search(*wishes.read_wish(os.fspath(model), options))
+
+
+def fleet(
+    model: Name, *, on_progress: Callable[[str, float], bool | None] | None = None, **options: Any
+) -> FleetAnswer:
+    """How many cards serve so many users, what they wait, what it costs: a fleet, simulated.
+
+    Options are those of ``weigh fleet``. ``on_progress`` is told what is simulated and how far it
+    is (0 to 1); where it returns true, :class:`weighbridge.fleet.simulate.Cancelled` is raised.
+    """
+    from weighbridge.fleet.answer import answer_of
+
+    return answer_of(model, on_progress=on_progress, **options)
 
 
 def trace(

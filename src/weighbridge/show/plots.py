@@ -144,6 +144,30 @@ def plot_front(found: Any, path: Path) -> None:
     save(figure, path)
 
 
+def plot_fleet(found: Any, curve: Any, path: Path) -> None:
+    """Latency of a fleet against its load: first token, each token, whole answer; p50, p95, p99."""
+    figure, axes = new_figure(3)
+    load = [run.measures.requests_per_second for _, run in curve]
+    titles = {"ttft": "first token", "tpot": "each further token", "e2e": "whole answer"}
+    asked = found.asking.objective
+    for each, (name, title) in zip(axes, titles.items(), strict=True):
+        for rank in ("p50", "p95", "p99"):
+            waits = [getattr(getattr(run.measures, name), rank) for _, run in curve]
+            each.plot(load, waits, marker="o", markersize=3, label=rank)
+        if getattr(asked, name) is not None:
+            each.axhline(getattr(asked, name), linestyle=":", color="grey", label="objective")
+        each.set_yscale("log")
+        each.set_xlabel("answers a second")
+        each.set_ylabel("seconds")
+        each.set_title(title, fontsize=9)
+        each.legend(fontsize=8)
+        each.grid(visible=True, which="both", alpha=0.3)
+    figure.suptitle(
+        f"{found.model.id} on {found.best.name}, {found.asking.request.deployment.engine}"
+    )
+    save(figure, path)
+
+
 def plot_history(history: Any, path: Path) -> None:
     """Bandwidth, arithmetic and model size by year."""
     figure, axes = new_figure(3)
