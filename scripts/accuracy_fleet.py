@@ -17,7 +17,7 @@ import numpy as np
 from scripts.fit_fleet import HELD_OUT
 from scripts.fleet_rows import REQUESTS, Seen, seen_by, stages
 from scripts.report import ROOT, table, write
-from scripts.speed_rows import SERVING, read_rows
+from scripts.speed_rows import SERVING
 from weighbridge.fleet.constants import scheduling_of
 from weighbridge.fleet.engines import Engine, engine_of
 from weighbridge.fleet.options import settle
@@ -26,6 +26,7 @@ from weighbridge.fleet.requests import Requests
 from weighbridge.fleet.router import LeastLoaded
 from weighbridge.fleet.simulate import Fleet, Front, Stage
 from weighbridge.fleet.workload import ask, means_of
+from weighbridge.measure.accuracy.truth import csv_rows
 from weighbridge.request import make_request
 
 REPORT = ROOT / "docs" / "accuracy_fleet.md"
@@ -71,7 +72,7 @@ class Compared(NamedTuple):
 
 def replayed() -> list[Compared]:
     """The four runs of which every request is known."""
-    rows = read_rows(REQUESTS)
+    rows = csv_rows(REQUESTS.name)
     return [_replay(name, [row for row in rows if row["run"] == name]) for name in RUNS]
 
 
@@ -137,9 +138,9 @@ def closed(before: str = "") -> list[tuple[dict[str, str], Compared]]:
 
     The answer's time is that of the first token and of (n - 1) further ones.
     """
-    rows = {row["id"]: row for row in read_rows(SERVING)}
+    rows = {row["id"]: row for row in csv_rows(SERVING.name)}
     found = []
-    for line in read_rows(HELD_OUT):
+    for line in csv_rows(HELD_OUT.name):
         row = rows[line["id"]]
         first, each = float(row["ttft_ms"]) / 1e3, float(row["tpot_ms"]) / 1e3
         truth = Seen(first, each, first + each * (int(row["mean_output"]) - 1))

@@ -17,7 +17,6 @@ from random import Random
 from typing import Any, NamedTuple
 
 from scripts.report import ROOT
-from scripts.speed_rows import setting_of
 from weighbridge.fleet.clock import Clock, Span
 from weighbridge.fleet.constants import Scheduling
 from weighbridge.fleet.policy import Limits, Policy, policy_of
@@ -25,6 +24,7 @@ from weighbridge.fleet.replica import Replica
 from weighbridge.fleet.requests import Requests
 from weighbridge.fleet.router import Router
 from weighbridge.fleet.simulate import Closed, Fleet, Front, Stage
+from weighbridge.measure.accuracy.speed import setting_of
 from weighbridge.speed.constants import Constants
 from weighbridge.speed.serve import Setting
 
