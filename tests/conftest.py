@@ -9,14 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+# A machine with other work to do draws slowly, which says nothing about the code.
+settings.register_profile("here", suppress_health_check=[HealthCheck.too_slow])
 # A run that decides whether a change lands draws the same examples every time.
-settings.register_profile("repeatable", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("repeatable")
+settings.register_profile("repeatable", settings.get_profile("here"), derandomize=True)
+settings.load_profile("repeatable" if os.environ.get("CI") else "here")
 
+LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
 LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine speaks."""
+    for name in LOCALE:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Each stage may import itself and the stages before it.
 STAGES = (
     {"_version", "errors", "records", "units"},
+    {"words"},
     {"term", "options"},
     {"request"},
     {"model"},
@@ -38,7 +39,7 @@ IMPURE = {"trace": {"torch", "transformers", "peft", "matplotlib"}}
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
-        "units", "term", "options", "request", "model", "formats", "memory", "engine",
+        "units", "words", "term", "options", "request", "model", "formats", "memory", "engine",
         "planner", "speed", "rules", "search", "training", "launch", "measure", "show", "api",
         "commands", "cli")  # fmt: skip
 

@@ -18,6 +18,7 @@ from typing import NoReturn
 from weighbridge._version import __version__
 from weighbridge.commands.shared import add_output, hint_of
 from weighbridge.errors import InputError
+from weighbridge.words import of_environment, say, use
 
 SUMMARY = "How much GPU memory a language model takes, before you load it."
 COMMANDS = {
@@ -44,6 +45,13 @@ class Help(argparse.HelpFormatter):
         columns = os.environ.get("COLUMNS", "")
         super().__init__(prog, width=int(columns) - 2 if columns.isdecimal() else 98)
 
+    def _expand_help(self, action: argparse.Action) -> str:
+        return say(super()._expand_help(action))
+
+    def start_section(self, heading: str | None) -> None:
+        """A group of options under its heading."""
+        super().start_section(None if heading is None else say(heading))
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one sentence."""
@@ -59,15 +67,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        _speak(arguments)
         return _run(arguments)
     except InputError as error:
-        print(f"weigh: error: {_one_line(str(error))}", file=sys.stderr)
+        print(f"weigh: {say('error')}: {say(_one_line(str(error)))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _speak(arguments: Sequence[str]) -> None:
+    """The language that ``--lang`` names, or else the environment."""
+    use(of_environment(os.environ))
+    for here, following in zip(arguments, [*arguments[1:], ""], strict=False):
+        if here == "--":
+            return
+        if here == "--lang" or here.startswith("--lang="):
+            use(following if here == "--lang" else here.partition("=")[2])
 
 
 def _run(arguments: list[str]) -> int:
@@ -85,7 +104,7 @@ def _run(arguments: list[str]) -> int:
     build = import_module(f"weighbridge.commands.{name}").build
     parser = Parser(
         prog="weigh" if name == "plan" else f"weigh {name}",
-        description=COMMANDS[name],
+        description=say(COMMANDS[name]),
         allow_abbrev=False,
         formatter_class=Help,
     )
@@ -100,7 +119,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _help() -> str:
-    commands = "\n".join(f"  {name:<9} {text}" for name, text in COMMANDS.items())
+    commands = "\n".join(f"  {name:<9} {say(text)}" for name, text in COMMANDS.items())
     return (
         f"weigh {__version__}. {SUMMARY}\n\n"
         "usage: weigh MODEL [--on CARD] [options]\n"

@@ -23,6 +23,11 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--format", choices=FORMATS, default="auto", help="how to print")
     group.add_argument("--json", action="store_true", help="the same as --format json")
+    group.add_argument(
+        "--lang",
+        metavar="LANG",
+        help="en, tr, fa or zh; fa-u-nu-arabext for Persian digits (default that of LANG)",
+    )
 
 
 def format_of(options: argparse.Namespace) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from weighbridge.search.fit import Fit, Lever, Reach
 from weighbridge.show.tables import table
+from weighbridge.show.width import pad
 from weighbridge.units import format_bytes
+from weighbridge.words import say
 
 NAMES = {"max_model_len": "context", "concurrency": "users"}
 
@@ -13,7 +15,7 @@ def fit_to_text(found: Fit) -> str:
     """The answers as a person reads them."""
     on = found.request.deployment.on
     blocks = [
-        f"{found.model.id} on {on}, {found.request.deployment.engine}",
+        say(f"{found.model.id} on {on}, {found.request.deployment.engine}"),
         "\n".join([*_reach("longest context", found.context, _users(found)),
                    *_reach("most users", found.users, _context(found)),
                    _format(found)]),
@@ -39,22 +41,27 @@ def _context(found: Fit) -> str:
 
 def _reach(name: str, reach: Reach, under: str) -> list[str]:
     if reach.plan is None:
-        return [f"{name:<16} none: {reach.binding}"]
+        return [_line(name, f"none: {reach.binding}")]
     held = format_bytes(max(device.total for device in reach.plan.devices))
     return [
-        f"{name:<16} {reach.value:,} {under}, {held} on the fullest device",
-        f"{'':<16} one more: {reach.binding}",
+        _line(name, f"{reach.value:,} {under}, {held} on the fullest device"),
+        _line("", f"one more: {reach.binding}"),
     ]
 
 
 def _format(found: Fit) -> str:
     if found.format is None:
-        return f"{'best format':<16} none fits"
+        return _line("best format", "none fits")
     weights = format_bytes(found.format.term("weights"))
-    return (
-        f"{'best format':<16} {found.format.settings['weights']} ({weights} of weights); what a "
-        "format costs in quality is not weighed here"
+    return _line(
+        "best format",
+        f"{found.format.settings['weights']} ({weights} of weights); what a "
+        "format costs in quality is not weighed here",
     )
+
+
+def _line(name: str, text: str) -> str:
+    return f"{pad(say(name), 16)} {say(text)}"
 
 
 def _flags(lever: Lever) -> str:

@@ -28,6 +28,7 @@ from weighbridge.show.summary import (
     ways_out,
 )
 from weighbridge.show.svg import bars_to_svg, escaped
+from weighbridge.words import say
 
 _TONES = {"good": "#2a9d5c", "warn": "#c58a00", "bad": "#d64545", "hint": "#3a86c8"}
 _LINE = "1px solid rgba(128,128,128,.35)"
@@ -43,7 +44,7 @@ def plan_to_html(plan: Plan) -> str:
         _verdict(verdict_head(plan), bounds_note(plan)),
         bars_to_svg(plan, groups, unit, standalone=False),
         _ledger(worst, unit, named=len(groups) > 1),
-        "".join(f"<p>{escaped(each)}</p>" for each in further_totals(plan, worst.first)),
+        "".join(f"<p>{escaped(say(each))}</p>" for each in further_totals(plan, worst.first)),
         _way_out(plan),
         _facts(plan),
         _listed(*logged(plan)),
@@ -56,18 +57,18 @@ def plan_to_html(plan: Plan) -> str:
 
 
 def _verdict(head: Head, note: str) -> str:
-    details = "; ".join(each for each in (head.detail, note) if each)
+    details = "; ".join(say(each) for each in (head.detail, note) if each)
     return (
         f'<p style="margin:0 0 8px"><strong style="color:{_TONES[head.tone]};font-size:1.15em">'
-        f"{head.mark} {escaped(head.word)}</strong> &#8194;{escaped(details)}</p>"
+        f"{head.mark} {escaped(say(head.word))}</strong> &#8194;{escaped(details)}</p>"
     )
 
 
 def _facts(plan: Plan) -> str:
     rows = "".join(
         f'<tr style="background:none"><th scope="row" style="{_CELL};text-align:left;'
-        f'font-weight:400;opacity:.7;vertical-align:top;white-space:nowrap">{escaped(name)}</th>'
-        f'<td style="{_CELL};text-align:left"><bdi>{escaped(text)}</bdi></td></tr>'
+        f'font-weight:400;opacity:.7;vertical-align:top;white-space:nowrap">{escaped(say(name))}</th>'
+        f'<td style="{_CELL};text-align:left"><bdi>{escaped(say(text))}</bdi></td></tr>'
         for name, text in facts(plan)
     )
     return f'<table style="{_TABLE}">{rows}</table>'
@@ -76,10 +77,10 @@ def _facts(plan: Plan) -> str:
 def _ledger(group: Group, unit: Unit, *, named: bool) -> str:
     """The table of terms, each with the colour it has in the bar."""
     header = (f"peak, in {group.first.phase}", *headings(group, unit)[1:])
-    caption = f"{group.numbered}, the fullest" if named else ""
+    caption = say(f"{group.numbered}, the fullest") if named else ""
     head = "".join(
         f'<th scope="col" style="{_CELL};text-align:{_side(column)};font-weight:400;opacity:.7;'
-        f'border-bottom:{_LINE}">{escaped(name)}</th>'
+        f'border-bottom:{_LINE}">{escaped(say(name))}</th>'
         for column, name in enumerate(header)
     )
     body = "".join(_row(row) for row in ledger_rows(group, unit))
@@ -107,7 +108,7 @@ def _row(row: Row) -> str:
         tag = 'th scope="row"' if column == 0 else "td"
         plain = "" if weight or column else ";font-weight:400"
         style = f"{_CELL};text-align:{_side(column)};white-space:nowrap{above}{weight}{plain}"
-        cells.append(f'<{tag} style="{style}">{swatch}{escaped(text)}</{tag[:2]}>')
+        cells.append(f'<{tag} style="{style}">{swatch}{escaped(say(text))}</{tag[:2]}>')
     return f'<tr style="background:none">{"".join(cells)}</tr>'
 
 
@@ -126,16 +127,18 @@ def _way_out(plan: Plan) -> str:
         return ""
     ways = ways_out(plan)
     if not ways:
-        return f"<p>To make it fit: {escaped(NO_WAY_OUT)}</p>"
+        return f"<p>{escaped(say('To make it fit'))}: {escaped(say(NO_WAY_OUT))}</p>"
+    takes, title = escaped(say("takes")), escaped(say("To make it fit"))
     rows = "".join(
-        f"<li><code>{escaped(way.flag)}</code> takes {escaped(way.total)}: {escaped(way.why)}</li>"
+        f"<li><code>{escaped(way.flag)}</code> {takes} {escaped(say(way.total))}: "
+        f"{escaped(say(way.why))}</li>"
         for way in ways
     )
-    return f"<p><strong>To make it fit</strong></p><ul>{rows}</ul>"
+    return f"<p><strong>{title}</strong></p><ul>{rows}</ul>"
 
 
 def _listed(title: str, items: Sequence[str]) -> str:
     if not items:
         return ""
-    rows = "".join(f"<li>{escaped(item)}</li>" for item in items)
-    return f'<details open=""><summary>{escaped(title)}</summary><ul>{rows}</ul></details>'
+    rows = "".join(f"<li>{escaped(say(item))}</li>" for item in items)
+    return f'<details open=""><summary>{escaped(say(title))}</summary><ul>{rows}</ul></details>'

@@ -8,6 +8,7 @@ from weighbridge.show.labels import label
 from weighbridge.show.tables import table
 from weighbridge.show.width import clean
 from weighbridge.units import format_bytes
+from weighbridge.words import say
 
 
 def log_to_text(seen: Observation, beside: Comparison) -> str:
@@ -15,7 +16,7 @@ def log_to_text(seen: Observation, beside: Comparison) -> str:
     blocks = [_head(seen), _terms(seen, beside), _room(seen, beside)]
     blocks += [_failure(each) for each in seen.failures]
     if beside.why:
-        blocks.append(("" if beside.plan else "not compared: ") + clean(beside.why))
+        blocks.append(say(("" if beside.plan else "not compared: ") + clean(beside.why)))
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -62,11 +63,11 @@ def _room(seen: Observation, beside: Comparison) -> str:
     plan = beside.plan
     if parts and plan is not None and plan.capacity.tokens is not None:
         parts.append(f"predicted {plan.capacity.tokens:,} tokens")
-    return "room: " + ", ".join(parts) if parts else ""
+    return say("room: " + ", ".join(parts)) if parts else ""
 
 
 def _failure(failure: Failure) -> str:
-    lines = [f"✗ {clean(failure.what)}"]
+    what = say(clean(failure.what))
     if failure.missing:
-        lines[0] += f": {format_bytes(failure.missing)} short"
-    return "\n".join([*lines, *(f"  - {clean(each)}" for each in failure.advice)])
+        what += ": " + say(f"{format_bytes(failure.missing)} short")
+    return "\n".join([f"✗ {what}", *(f"  - {say(clean(each))}" for each in failure.advice)])

@@ -26,6 +26,7 @@ from weighbridge.show.summary import (
 )
 from weighbridge.show.tables import escape_markdown, markdown_table
 from weighbridge.term import spoken
+from weighbridge.words import say
 
 
 def plan_to_markdown(plan: Plan) -> str:
@@ -41,10 +42,10 @@ def answer_to_markdown(
     worst = fullest(groups)
     blocks = [
         _verdict(plan),
-        "\n".join(f"- {name}: {escape_markdown(text)}" for name, text in said),
+        "\n".join(f"- {say(name)}: {escape_markdown(say(text))}" for name, text in said),
         _devices(groups, unit),
         _ledger(worst, unit, named=len(groups) > 1 or worst.count > 1),
-        "\n".join(f"- {escape_markdown(each)}" for each in further_totals(plan, worst.first)),
+        "\n".join(f"- {escape_markdown(say(each))}" for each in further_totals(plan, worst.first)),
         _way_out(plan),
         _listed(*log),
         _listed("Assumed", assumptions(plan)),
@@ -54,8 +55,8 @@ def answer_to_markdown(
 
 def _verdict(plan: Weighing) -> str:
     head = verdict_head(plan)
-    details = [each for each in (head.detail, bounds_note(plan)) if each]
-    return f"**{head.mark} {head.word}**: {escape_markdown('; '.join(details))}"
+    details = [say(each) for each in (head.detail, bounds_note(plan)) if each]
+    return f"**{head.mark} {say(head.word)}**: {escape_markdown('; '.join(details))}"
 
 
 def _devices(groups: tuple[Group, ...], unit: Unit) -> str:
@@ -97,11 +98,11 @@ def _way_out(plan: Weighing) -> str:
         return ""
     rows = ways_out(plan)
     if not rows:
-        return f"To make it fit: {NO_WAY_OUT}"
+        return f"{say('To make it fit')}: {say(NO_WAY_OUT)}"
     return markdown_table(("To make it fit", "takes", "because"), rows, "lrl")
 
 
 def _listed(title: str, items: list[str]) -> str:
     if not items:
         return ""
-    return "\n".join([f"{title}:", "", *(f"- {escape_markdown(item)}" for item in items)])
+    return "\n".join([f"{say(title)}:", "", *(f"- {escape_markdown(say(item))}" for item in items)])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from weighbridge.show.style import Paint
 from weighbridge.show.width import display_width, pad, truncate, wrap
+from weighbridge.words import say
 
 LEAST, MOST = 60, 100
 INDENT = "  "
@@ -32,7 +33,7 @@ class Page:
     def paragraph(self, text: str, first: str = INDENT, style: str = "") -> str:
         """``text`` wrapped behind ``first``, further lines under where it began."""
         start = display_width(first)
-        lines = wrap(text, self.width - start) or [""]
+        lines = wrap(say(text), self.width - start) or [""]
         if style:
             lines = [self.paint(line, style) for line in lines]
         return "\n".join((first if n == 0 else " " * start) + line for n, line in enumerate(lines))
@@ -40,6 +41,7 @@ class Page:
     def fields(self, pairs: list[tuple[str, str]], indent: str = INDENT) -> str:
         """Names in a column, cut where they are long, and what they stand for wrapped beside."""
         most = self.width // 3
+        pairs = [(say(name), say(text)) for name, text in pairs]
         names = min(max((display_width(name) for name, _ in pairs), default=0), most)
         start = " " * (len(indent) + names + 2)
         lines = []
@@ -53,7 +55,7 @@ class Page:
         """A list under its title; nothing where there are no items."""
         if not items:
             return ""
-        lines = [INDENT + self.paint(title, "strong")]
+        lines = [INDENT + self.paint(say(title), "strong")]
         lines += [self.paragraph(item, INDENT + "- ") for item in items]
         return "\n".join(lines)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from weighbridge.show.tables import table
+from weighbridge.show.width import pad
 from weighbridge.speed.ask import Answer, bound_by
 from weighbridge.speed.step import Split
 from weighbridge.speed.whatif import Outcome
 from weighbridge.units import format_bytes
+from weighbridge.words import say
 
 PARTS = {
     "weights": "moving weights",
@@ -29,23 +31,35 @@ def speed_to_text(found: Answer) -> str:
         float(pace.first), found.fitted.first_low, found.fitted.first_high
     )
     lines = [
-        f"{subject.model.id} in {subject.storage.name} on {where}, {subject.engine}, "
-        f"{load.sequences:,} at once, {load.input:,} tokens in, {load.output:,} out",
+        say(
+            f"{subject.model.id} in {subject.storage.name} on {where}, {subject.engine}, "
+            f"{load.sequences:,} at once, {load.input:,} tokens in, {load.output:,} out"
+        ),
         "",
-        f"per token   {token}  ({low} to {high}), {1 / float(pace.decode.seconds):,.1f} tokens/s "
-        f"per user, {float(load.sequences) / float(pace.decode.seconds):,.0f} in all",
-        f"first token {first}  ({least} to {most}); {_ms(float(pace.alone))} where nobody else is "
-        "served; waiting in a queue is not in it",
+        _line(
+            "per token",
+            f"{token}  ({low} to {high}), {1 / float(pace.decode.seconds):,.1f} tokens/s "
+            f"per user, {float(load.sequences) / float(pace.decode.seconds):,.0f} in all",
+        ),
+        _line(
+            "first token",
+            f"{first}  ({least} to {most}); {_ms(float(pace.alone))} where nobody else is "
+            "served; waiting in a queue is not in it",
+        ),
         "",
         table(("where the time goes", "decode", "", "prefill", ""), _parts(found), "lrrrr"),
         "",
-        _why(found),
+        say(_why(found)),
     ]
-    lines += [f"assumed: {note}" for note in found.notes]
+    lines += [say(f"assumed: {note}") for note in found.notes]
     lines.append(
-        f"constants fitted on {found.fitted.rows:,} runs; bounds hold 90 % of left-out ones"
+        say(f"constants fitted on {found.fitted.rows:,} runs; bounds hold 90 % of left-out ones")
     )
     return "\n".join(lines)
+
+
+def _line(name: str, text: str) -> str:
+    return f"{pad(say(name), 11)} {say(text)}"
 
 
 def _bounded(value: float, low: float, high: float) -> tuple[str, str, str]:
@@ -100,5 +114,5 @@ def what_if_to_text(outcomes: list[Outcome]) -> str:
     """The table, then what each lever assumes and where it ends."""
     header = ("lever", "to", "memory/device", "first token", "per token", "faster", "tokens/s")
     notes = dict.fromkeys((row.lever, row.assumes, row.limit) for row in outcomes[1:])
-    lines = [f"{lever}: assumes {assumes}; limit: {limit}" for lever, assumes, limit in notes]
+    lines = [say(f"{lever}: assumes {assumes}; limit: {limit}") for lever, assumes, limit in notes]
     return "\n".join([table(header, what_if_rows(outcomes), "llrrrrr"), "", *lines])

@@ -17,6 +17,7 @@ from weighbridge.show.ledger import (
 )
 from weighbridge.show.summary import verdict_head
 from weighbridge.show.width import clean, display_width, truncate
+from weighbridge.words import say
 
 WIDTH, BAR, TITLE, NOTE, GAP, LINE = 720, 26, 22, 18, 12, 20
 BAD = "#d64545"
@@ -46,7 +47,7 @@ def bars_to_svg(plan: Plan, groups: Sequence[Group], unit: Unit, *, standalone: 
         parts.append(drawn)
         top += height
     head = verdict_head(plan)
-    title = escaped(f"{plan.model.id}: {head.word}; {head.detail}")
+    title = escaped(f"{plan.model.id}: {say(head.word)}; {say(head.detail)}")
     extra = _SHADES if standalone else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-2 0 {WIDTH + 4} {top}" width="100%" '
@@ -59,11 +60,11 @@ def _bar(group: Group, bar: Bar, unit: Unit, top: int, numbered: bool) -> tuple[
     """One bar with its title above it, and what stands beyond its limit below it."""
     name = group.numbered if numbered else group.title
     if group.count > 1:
-        name += ", each"
+        name = say(name + ", each")
     short = truncate(name, _TITLE_CELLS)
     parts = [
         _text(0, top + 15, short, 'font-weight="600"'),
-        _text(WIDTH, top + 15, group.numbers(unit), 'text-anchor="end"'),
+        _text(WIDTH, top + 15, say(group.numbers(unit)), 'text-anchor="end"'),
     ]
     edge = top + TITLE
     parts += [_piece(piece, group, bar, unit, edge) for piece in bar.pieces]
@@ -82,7 +83,9 @@ def _limit(bar: Bar, limit: int, unit: Unit, edge: int) -> str:
     )
     if not bar.overflow:
         return line
-    words = f"{unit.text(limit)} {unit.name} usable · {unit.text(bar.overflow)} {unit.name} beyond"
+    words = say(
+        f"{unit.text(limit)} {unit.name} usable · {unit.text(bar.overflow)} {unit.name} beyond"
+    )
     frame = (
         f'<path d="M{at} {edge}H{end}V{edge + BAR}H{at}Z" fill="{BAD}" fill-opacity="0.18" '
         f'stroke="{BAD}" stroke-width="2" pointer-events="none"/>'
@@ -99,7 +102,7 @@ def _piece(piece: Piece, group: Group, bar: Bar, unit: Unit, edge: int) -> str:
     start, length = (each / bar.scale * WIDTH for each in (piece.start, piece.bytes))
     if piece.name == FREE:
         looks = 'fill="currentColor" fill-opacity="0.07"'
-        words = f"free: {unit.text(piece.bytes)} {unit.name}"
+        words = say(f"free: {unit.text(piece.bytes)} {unit.name}")
     else:
         looks = f'fill="{look(piece.name).colour}"'
         words = _words(piece.name, group, unit)
@@ -114,14 +117,14 @@ def _words(name: str, group: Group, unit: Unit) -> str:
     terms = [term for term in group.first.terms if term.name == name]
     size = sum(term.bytes for term in terms)
     phase = phase_label(terms[0].phase)
-    return f"{label(name, group.vendor)}: {unit.text(size)} {unit.name}, {phase}"
+    return say(f"{label(name, group.vendor)}: {unit.text(size)} {unit.name}, {phase}")
 
 
 def _legend(groups: Sequence[Group], top: int) -> tuple[str, int]:
     names = {term.name: group.vendor for group in groups for term in ordered(group.first.terms)}
     parts, across, down = [], 0.0, top
     for name, vendor in names.items():
-        words = label(name, vendor)
+        words = say(label(name, vendor))
         wide = 20 + _CELL * display_width(words) + 16
         if across and across + wide > WIDTH:
             across, down = 0.0, down + LINE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from weighbridge.search.sweep import Sweep
 from weighbridge.show.tables import table
 from weighbridge.units import format_bytes
+from weighbridge.words import say
 
 
 def sweep_rows(grid: Sweep) -> tuple[list[str], list[list[str]]]:
@@ -26,4 +27,4 @@ def sweep_to_text(grid: Sweep) -> str:
     said = f"{grid.model.id}: total at the peak by context and sequences at once"
     if grid.usable is not None:
         said += f"; ✗ is more than the {format_bytes(grid.usable)} usable"
-    return f"{said}\n\n{table(header, rows, 'r' * len(header))}"
+    return f"{say(said)}\n\n{table(header, rows, 'r' * len(header))}"

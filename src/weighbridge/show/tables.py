@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from weighbridge.show.width import Align, display_width, pad, truncate, wrap
+from weighbridge.words import language, say
 
 Row = Sequence[str]
 Touch = Callable[[int, int, str], str]
@@ -37,6 +38,7 @@ def table(
     enough, each row becomes a list of its cells.
     """
     sides = _sides(header, align)
+    header, rows = _said(header, rows)
     widths = _fitted(header, rows, sides, width)
     if widths is None:
         return _records(header, rows, width or 0)
@@ -48,6 +50,13 @@ def table(
         else:
             lines.append(_line(row, widths, sides, number, paint))
     return "\n".join(lines)
+
+
+def _said(header: Row, rows: Sequence[Row]) -> tuple[Row, Sequence[Row]]:
+    """The cells in the reader's language."""
+    if language() == "en":
+        return header, rows
+    return tuple(map(say, header)), [tuple(map(say, row)) for row in rows]
 
 
 def _untouched(row: int, column: int, text: str) -> str:  # noqa: ARG001
@@ -115,6 +124,7 @@ def _records(header: Row, rows: Sequence[Row], width: int) -> str:
 def markdown_table(header: Row, rows: Sequence[Row], align: str = "") -> str:
     """The same rows as a Markdown table; every cell is escaped, rules are left out."""
     sides = _sides(header, align)
+    header, rows = _said(header, rows)
     lines = [
         _markdown_line([escape_markdown(name) for name in header]),
         _markdown_line(["---:" if side == "right" else "---" for side in sides]),

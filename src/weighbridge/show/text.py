@@ -35,6 +35,7 @@ from weighbridge.show.summary import (
 from weighbridge.show.tables import HEADER, RULE, Touch, table
 from weighbridge.show.width import clean, display_width, pad, truncate
 from weighbridge.term import spoken
+from weighbridge.words import say
 
 MOST_BARS = 16
 _LEAST_BAR = 24
@@ -80,8 +81,8 @@ def answer_to_text(
 
 def _verdict(plan: Weighing, page: Page) -> str:
     head = verdict_head(plan)
-    word = f"{head.mark} {head.word}"
-    details = [each for each in (head.detail, bounds_note(plan)) if each]
+    word = f"{head.mark} {say(head.word)}"
+    details = [say(each) for each in (head.detail, bounds_note(plan)) if each]
     shown = page.paint(word, head.tone)
     if len(details) == 1 and display_width(f"{word}  {details[0]}") <= page.width:
         return f"{shown}  {details[0]}"
@@ -95,16 +96,16 @@ def _devices(groups: Sequence[Group], unit: Unit, page: Page) -> str:
     lines = _bar_rows(shown, common_scale(groups), unit, page)
     if len(groups) > len(shown):
         left = sum(group.count for group in groups[len(shown) :])
-        lines.append(f"{INDENT}and {left:,} more devices")
+        lines.append(INDENT + say(f"and {left:,} more devices"))
     lines += _legend(groups, page)
     worst = fullest(groups)
-    title = f"{worst.numbered}, the fullest"
+    title = say(f"{worst.numbered}, the fullest")
     return "\n".join(lines) + "\n\n" + _ledger(worst, title, unit, page)
 
 
 def _one_group(group: Group, unit: Unit, page: Page) -> str:
-    title = clean(group.title) + (", each" if group.count > 1 else "")
-    right = group.numbers(unit)
+    title = say(clean(group.title) + (", each" if group.count > 1 else ""))
+    right = say(group.numbers(unit))
     left = truncate(title, page.inner - len(right) - 2)
     heading = INDENT + page.paint(pad(left, page.inner - len(right)), "strong") + right
     bar = group.bar(page.inner - 1)
@@ -116,10 +117,11 @@ def _overflow_line(group: Group, bar: Bar, unit: Unit, page: Page) -> list[str]:
     """Under an overflowing bar: where the usable memory ends and how much stands beyond."""
     if not bar.overflow or bar.limit_cells is None:
         return []
-    before = f"{unit.text(group.first.usable)} {unit.name} usable ↑"
-    beyond = f"{unit.text(bar.overflow)} {unit.name} beyond"
+    usable = say(f"{unit.text(group.first.usable)} {unit.name} usable")
+    before = f"{usable} ↑"
+    beyond = say(f"{unit.text(bar.overflow)} {unit.name} beyond")
     end = bar.limit_cells + 1
-    after = f"↑ {unit.text(group.first.usable)} {unit.name} usable · {beyond}"
+    after = f"↑ {usable} · {beyond}"
     if len(before) <= end and end + 2 + len(beyond) <= page.inner:
         line = f"{before:>{end}}  {beyond}"
     elif end + len(after) <= page.inner + 1:
@@ -155,15 +157,15 @@ def _cells(bar: Bar, page: Page, *, beyond: bool) -> list[str]:
 def _bar_rows(groups: Sequence[Group], scale: int, unit: Unit, page: Page) -> list[str]:
     """Per group its name, its bar on the common scale, its numbers; on two lines where narrow."""
     titles = [group.numbered for group in groups]
-    numbers = [group.numbers(unit) for group in groups]
+    numbers = [say(group.numbers(unit)) for group in groups]
     marks = ["" if group.free is None or group.free >= 0 else " ✗" for group in groups]
-    names, most = max(map(display_width, titles)), max(map(len, numbers))
+    names, most = max(map(display_width, titles)), max(map(display_width, numbers))
     cells = page.inner - names - most - max(map(len, marks)) - 2 - 1 - 2
     tight = cells < _LEAST_BAR
     lines = []
     for group, title, number, mark in zip(groups, titles, numbers, marks, strict=True):
         drawn = _drawn(group.bar(page.inner - 1 if tight else cells, scale), page)
-        each = f"{number:>{most}}{page.paint(mark, 'bad')}"
+        each = f"{pad(number, most, 'right')}{page.paint(mark, 'bad')}"
         if tight:
             room = page.inner - most - 2 - 2
             lines += [
@@ -177,9 +179,9 @@ def _bar_rows(groups: Sequence[Group], scale: int, unit: Unit, page: Page) -> li
 
 def _legend(groups: Sequence[Group], page: Page) -> list[str]:
     names = {term.name: group.vendor for group in groups for term in ordered(group.first.terms)}
-    entries = [(look(name), label(name, vendor)) for name, vendor in names.items()]
+    entries = [(look(name), say(label(name, vendor))) for name, vendor in names.items()]
     if groups[0].first.usable is not None:
-        entries.append((FREE_LOOK, FREE_LOOK.label))
+        entries.append((FREE_LOOK, say(FREE_LOOK.label)))
     lines, used = [""], 0
     for style, words in entries:
         cells = display_width(words) + 4
@@ -242,7 +244,7 @@ def _way_out(plan: Weighing, page: Page) -> str:
         return ""
     ways = ways_out(plan)
     if not ways:
-        return page.paragraph(f"To make it fit: {NO_WAY_OUT}")
+        return page.paragraph(f"{say('To make it fit')}: {say(NO_WAY_OUT)}")
     rows = [(way.flag, way.total, way.why) for way in ways]
 
     def touch(row: int, column: int, text: str) -> str:

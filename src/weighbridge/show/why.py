@@ -13,6 +13,7 @@ from weighbridge.show.summary import card_line
 from weighbridge.show.width import clean, truncate
 from weighbridge.term import Term
 from weighbridge.units import format_bytes
+from weighbridge.words import say
 
 
 def why_to_text(plan: Weighing, groups: Sequence[Group], page: Page) -> str:
@@ -42,7 +43,7 @@ _PHASES = ("resident", "load", "prefill", "decode", "forward", "backward", "step
 
 def _term(term: Term, group: Group, page: Page) -> str:
     name = f"{label(term.name, group.vendor)}, {phase_label(term.phase)}"
-    head = page.paint(name, "strong") + f"  {exact_size(term.bytes)}"
+    head = page.paint(say(name), "strong") + f"  {say(exact_size(term.bytes))}"
     pairs = [(key, text) for key, text in term_facts(term) if text]
     return f"{INDENT}{head}\n{page.fields(pairs, INDENT * 2)}"
 
@@ -90,14 +91,14 @@ def _usable(group: Group, page: Page) -> str:
         ("basis", BASES.get(usable.basis, usable.basis)),
         ("source", clean(usable.why)),
     ]
-    head = f"{page.paint('usable', 'strong')}  {exact_size(usable.bytes)}"
+    head = f"{page.paint(say('usable'), 'strong')}  {say(exact_size(usable.bytes))}"
     return f"{INDENT}{head}\n{page.fields(pairs, INDENT * 2)}"
 
 
 def _answers(plan: Weighing, page: Page) -> str:
     """Which key of the config said what."""
     pairs = [(clean(name), clean(answer)) for name, answer in plan.model.answers.items()]
-    head = INDENT + page.paint("read from the model", "strong")
+    head = INDENT + page.paint(say("read from the model"), "strong")
     if plan.model.source:
         pairs.append(("source", clean(plan.model.source)))
     return f"{head}\n{page.fields(pairs, INDENT * 2)}" if pairs else ""
