@@ -28,6 +28,7 @@ STAGES = (
     {"measure"},
     {"show"},
     {"api"},
+    {"serve"},
     {"commands"},
     {"cli", "__init__", "__main__"},
 )

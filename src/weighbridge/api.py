@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from weighbridge.errors import RequestError
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from weighbridge.rules import RuleResult
     from weighbridge.search.fit import Fit
     from weighbridge.search.sweep import Sweep
+    from weighbridge.show.explain import Explanation
+    from weighbridge.speed.report import SpeedReport
     from weighbridge.trace.question import Question
     from weighbridge.trace.result import Trace
     from weighbridge.training.planner import TrainingPlan
@@ -72,6 +75,37 @@ def fit(model: Name, **options: Any) -> Fit:
     from weighbridge.search.fit import fit as fit_request
 
     return fit_request(make_request(os.fspath(model), options))
+
+
+def speed(
+    model: Name,
+    *,
+    drafts: int = 0,
+    what_if: bool = False,
+    calibration: str | None = None,
+    **options: Any,
+) -> SpeedReport:
+    """Time per token and to the first token; ``what_if`` adds what each remedy is worth."""
+    from weighbridge.speed.report import speed_report
+
+    request = make_request(os.fspath(model), options)
+    return speed_report(request, drafts=drafts, remedies=what_if, calibration=calibration)
+
+
+def explain(model: Name | None = None, *, term: str | None = None, **options: Any) -> Explanation:
+    """What a term is; with a model its formula, inputs, bounds and source in that plan.
+
+    >>> import weighbridge as wb
+    >>> wb.explain(term="kv_cache").to_dict()["terms"][0]["label"]
+    'KV cache'
+    """
+    from weighbridge.show.explain import explain_term
+
+    if model is None and options:
+        make_request("", options)  # a misspelt option is told before the model is missed
+        raise RequestError("options explain a term of a plan; name its model too")
+    made = None if model is None else plan_request(make_request(os.fspath(model), options))
+    return explain_term(term, made)
 
 
 def trace(

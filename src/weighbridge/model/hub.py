@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from weighbridge.errors import FileFormatError, HubError, HubUnreachable
+from weighbridge.model.access import access
 from weighbridge.model.bounded import label, quoted
 from weighbridge.model.hub_rules import (
     LIMITS,
@@ -42,6 +43,12 @@ _INSTALL = (
 )
 
 
+_NOT_ASKED = (
+    "is not in the catalogue, and this server does not ask the Hugging Face Hub (weigh serve --hub "
+    "does); give the model's config.json"
+)
+
+
 class Hub:
     """Bounded reads from the configured endpoint, for one plan.
 
@@ -49,6 +56,8 @@ class Hub:
     """
 
     def __init__(self, limits: Limits = LIMITS, what: str = "this") -> None:
+        if not access().hub:
+            raise HubError(f"{what} {_NOT_ASKED}")
         try:
             import httpx2
             from huggingface_hub import constants, get_session, get_token
