@@ -1,8 +1,10 @@
 import { defineConfig } from 'vite'
+import { pageWords } from './words'
 
 // The page is served by `weigh serve` under a policy that allows nothing inline and nothing foreign.
 export default defineConfig({
   base: './',
+  plugins: [pageWords()],
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact', legalComments: 'none' },
   build: {
     target: 'es2022',

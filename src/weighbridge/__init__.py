@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import explain, fit, plan, rules, speed, sweep, train
+    from weighbridge.api import explain, fit, plan, room, rules, speed, sweep, train
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -35,6 +35,7 @@ _WHERE = {
     "plan": "api",
     "rules": "api",
     "speed": "api",
+    "room": "api",
     "sweep": "api",
     "train": "api",
 }
@@ -53,6 +54,7 @@ __all__ = [
     "plan",
     "rules",
     "speed",
+    "room",
     "sweep",
     "train",
 ]

@@ -86,7 +86,7 @@ function Answer() {
       {refused !== null && (
         <div class="refused" role="alert">
           <strong>{t(refused.status === 0 ? 'problem.away' : 'problem.title')}</strong>
-          {refused.message !== '' && <p><bdi lang="en" dir="ltr">{refused.message}</bdi></p>}
+          {refused.message !== '' && <p><bdi dir="auto">{refused.message}</bdi></p>}
         </div>
       )}
       {location.hash.length > LONGEST_LINK && <p class="quiet">{t('share.long')}</p>}

@@ -1,6 +1,6 @@
 /** The API on this machine: one function to ask, one kind of error. */
 
-import { lang } from './words'
+import { locale } from './words'
 
 const BASE = './api/v1'
 
@@ -18,7 +18,7 @@ export class Problem extends Error {
 export async function post<T>(route: string, body: unknown, signal?: AbortSignal): Promise<T> {
   return ask<T>(route, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'Accept-Language': lang.peek() },
+    headers: { 'Content-Type': 'application/json', 'Accept-Language': locale.peek() },
     body: JSON.stringify(body),
     ...(signal ? { signal } : {}),
   })

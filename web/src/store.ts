@@ -4,6 +4,7 @@ import { computed, effect, signal } from '@preact/signals'
 import { aborted, get, post, Problem } from './client'
 import { body, DEFAULT, fromHash, MOST_COMPARED, toHash } from './question'
 import type { Question } from './question'
+import { locale } from './words'
 import type { Card, CatalogueModel, OptionTables, Plan, TrainingPlan, Value, Weighing } from './types'
 
 export const question = signal<Question>(DEFAULT)
@@ -75,6 +76,10 @@ export async function answerTo(asked: Question, signal?: AbortSignal): Promise<W
 let running = false
 let waiting: Question | null = null
 
+let firstAnswered: () => void = () => undefined
+/** Settles with the first answer: what is not needed for it is fetched after it. */
+const first = new Promise<void>((resolve) => (firstAnswered = resolve))
+
 /** Ask for the newest question; while one is under way, only the last of those that follow waits. */
 async function follow(wanted: Question): Promise<void> {
   if (running) {
@@ -87,12 +92,13 @@ async function follow(wanted: Question): Promise<void> {
     const made = await answerTo(wanted)
     answer.value = made
     problem.value = null
-    asked.value = JSON.stringify({ mode: wanted.mode, body: await bodyOf(wanted) })
+    asked.value = JSON.stringify({ mode: wanted.mode, lang: locale.peek(), body: await bodyOf(wanted) })
   } catch (error) {
     if (!aborted(error)) problem.value = error instanceof Problem ? error : new Problem(-1, String(error))
   }
   running = false
   busy.value = false
+  firstAnswered()
   if (waiting !== null) {
     const next = waiting
     waiting = null
@@ -119,7 +125,11 @@ export async function start(): Promise<void> {
     problem.value = error instanceof Problem ? error : new Problem(-1, String(error))
     return
   }
-  effect(() => void follow(question.value))
+  effect(() => {
+    // The sentences of an answer are in the language that it was asked in.
+    void locale.value
+    void follow(question.value)
+  })
   effect(() => {
     const [now, beside] = [question.value, others.value]
     const timer = setTimeout(() => void write(now, beside), 120)
@@ -131,6 +141,7 @@ export async function start(): Promise<void> {
       if (found !== null) [question.value, others.value] = found
     }, () => undefined)
   })
+  await first
   void get<{ models: CatalogueModel[] }>('models').then((found) => (models.value = found.models), () => undefined)
   void get<{ cards: Card[] }>('cards').then((found) => (cards.value = found.cards), () => undefined)
 }

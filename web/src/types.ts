@@ -127,11 +127,12 @@ export interface TrainingPlan extends Weighing {
   } | null
 }
 
-export interface Sweep {
+/** What contexts × users need on the fullest device, and which of them run at once. */
+export interface Room {
   contexts: number[]
   concurrencies: number[]
-  total_bytes: number[][]
-  fits: boolean[][] | null
+  need_bytes: number[][]
+  holds: boolean[][] | null
   usable_bytes: number | null
 }
 
@@ -215,5 +216,5 @@ export interface OptionTables {
   workload: Option[]
   training: { title: string; options: Option[] }[]
   targets: { plan: string[]; train: string[] }
-  formats: { name: string }[]
+  formats: { weights: { name: string }[]; kv_cache: { name: string }[] }
 }

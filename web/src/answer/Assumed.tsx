@@ -8,8 +8,8 @@ export function Assumed({ made }: { made: Weighing }) {
   const answers = Object.entries(made.model.answers)
   return (
     <Section name="assumed" title={t('assumed.title')}>
-      <ul class="plain" lang="en" dir="ltr">
-        {made.request.assumptions.map((each) => <li key={each}>{each}</li>)}
+      <ul class="plain">
+        {made.request.assumptions.map((each) => <li key={each} dir="auto">{each}</li>)}
       </ul>
       <details>
         <summary>{t('assumed.read')}</summary>

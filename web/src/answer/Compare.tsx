@@ -93,7 +93,7 @@ function Line({ name, all, show }: LineProps) {
     <tr>
       <th scope="row">{name}</th>
       {all.map(([, made], at) => (
-        <td key={at}>{made === null ? '…' : typeof made === 'string' ? <bdi lang="en" dir="ltr">{made}</bdi> : <bdi>{show(made)}</bdi>}</td>
+        <td key={at}>{made === null ? '…' : typeof made === 'string' ? <bdi dir="auto">{made}</bdi> : <bdi>{show(made)}</bdi>}</td>
       ))}
     </tr>
   )

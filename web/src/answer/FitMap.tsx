@@ -1,12 +1,12 @@
 /** Users × context as a table whose cells can be taken: its own alternative for those who do not see it. */
 
 import { useRef, useState } from 'preact/hooks'
-import type { Sweep } from '../types'
+import type { Room } from '../types'
 import { gib, size, tokens } from '../units'
 import { number, t } from '../words'
 
 interface Props {
-  found: Sweep
+  found: Room
   context: number
   users: number
   onPick: (context: number, users: number) => void
@@ -39,7 +39,7 @@ export function FitMap({ found, context, users, onPick }: Props) {
             <tr key={length}>
               <th scope="row"><bdi>{tokens(length)}</bdi></th>
               {found.concurrencies.map((count, column) => {
-                const bytes = found.total_bytes[row]?.[column] ?? 0
+                const bytes = found.need_bytes[row]?.[column] ?? 0
                 const kind = kindOf(found, row, column)
                 const label = t('map.cell', { context: tokens(length), users: count, size: size(bytes), verdict: t(`verdict.${kind}`) })
                 const current = length === context && count === users
@@ -68,11 +68,11 @@ export function FitMap({ found, context, users, onPick }: Props) {
   )
 }
 
-function kindOf(found: Sweep, row: number, column: number): 'fits' | 'tight' | 'over' | 'unknown' {
-  const fits = found.fits?.[row]?.[column]
+function kindOf(found: Room, row: number, column: number): 'fits' | 'tight' | 'over' | 'unknown' {
+  const fits = found.holds?.[row]?.[column]
   if (fits === undefined) return 'unknown'
   if (!fits) return 'over'
-  return (found.total_bytes[row]?.[column] ?? 0) > 0.95 * (found.usable_bytes ?? Infinity) ? 'tight' : 'fits'
+  return (found.need_bytes[row]?.[column] ?? 0) > 0.95 * (found.usable_bytes ?? Infinity) ? 'tight' : 'fits'
 }
 
 function clamp(value: number, count: number): number {

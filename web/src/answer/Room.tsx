@@ -6,7 +6,7 @@ import type { Drawing } from '../chart/Chart'
 import { useLater } from '../later'
 import { engineOf } from '../question'
 import { option, question, set } from '../store'
-import type { Sweep } from '../types'
+import type { Room } from '../types'
 import { Section } from '../ui/Section'
 import { GIB, gib, size, tokens } from '../units'
 import { t } from '../words'
@@ -18,13 +18,13 @@ const USERS = [1, 2, 4, 8, 16, 32, 64, 128]
 /** These engines are simulated graph by graph, so that a point costs more. */
 const COARSE = ['llama.cpp', 'ollama']
 
-const NOTHING = { max_model_len: undefined, output_tokens: undefined, input_tokens: undefined, concurrency: undefined }
+const NOTHING = { max_model_len: undefined, output_tokens: undefined, input_tokens: undefined }
 
 export function ContextPlot() {
   const users = Number(option('concurrency') ?? 1)
   const coarse = COARSE.includes(engineOf(question.value))
   const series = coarse ? [users] : [users, users * 4, users * 16]
-  const later = useLater<Sweep>('sweep', (mode) => (mode === 'serve' ? { ...NOTHING, contexts: CONTEXTS, concurrencies: series } : null), String(users))
+  const later = useLater<Room>('room', (mode) => (mode === 'serve' ? { ...NOTHING, context: CONTEXTS, concurrency: series } : null), String(users))
   const found = later.value.value
   const context = Number(option('max_model_len') ?? 0)
   const drawn = useMemo(() => (found === null ? null : drawing(found, context)), [found, context])
@@ -37,9 +37,9 @@ export function ContextPlot() {
   )
 }
 
-function drawing(found: Sweep, context: number): Drawing {
+function drawing(found: Room, context: number): Drawing {
   const limit = found.usable_bytes
-  const top = found.total_bytes.flat()
+  const top = found.need_bytes.flat()
   const most = limit === null ? Math.max(...top) : Math.min(Math.max(...top), limit * 2.5)
   return {
     x: { name: t('work.context'), scale: 'log', min: found.contexts[0] ?? 1, max: found.contexts.at(-1) ?? 1, write: tokens, base: 2 },
@@ -47,7 +47,7 @@ function drawing(found: Sweep, context: number): Drawing {
     lines: found.concurrencies.map((users, at) => ({
       name: t('sweep.users', { count: users }),
       role: at === 0 ? 'main' as const : 'side' as const,
-      points: found.contexts.map((length, row): [number, number] => [length, (found.total_bytes[row]?.[at] ?? 0) / GIB]),
+      points: found.contexts.map((length, row): [number, number] => [length, (found.need_bytes[row]?.[at] ?? 0) / GIB]),
     })),
     dots: [],
     ...(limit === null ? {} : { limit: { at: limit / GIB, name: `${t('bar.usable')} ${gib(limit)} GiB` } }),
@@ -55,16 +55,16 @@ function drawing(found: Sweep, context: number): Drawing {
   }
 }
 
-function summarize(found: Sweep): string {
-  const last = found.contexts.filter((_, row) => found.fits?.[row]?.[0] === true).at(-1)
-  if (found.fits === null) return t('sweep.title')
+function summarize(found: Room): string {
+  const last = found.contexts.filter((_, row) => found.holds?.[row]?.[0] === true).at(-1)
+  if (found.holds === null) return t('sweep.title')
   return last === undefined ? t('sweep.none') : t('sweep.summary', { context: tokens(last), users: found.concurrencies[0] ?? 1 })
 }
 
-function tableOf(found: Sweep): { head: string[]; rows: (string | number)[][] } {
+function tableOf(found: Room): { head: string[]; rows: (string | number)[][] } {
   return {
     head: [t('work.context'), ...found.concurrencies.map((users) => `${t('sweep.users', { count: users })} (GiB)`)],
-    rows: found.contexts.map((length, row) => [tokens(length), ...found.concurrencies.map((_, at) => gib(found.total_bytes[row]?.[at] ?? 0))]),
+    rows: found.contexts.map((length, row) => [tokens(length), ...found.concurrencies.map((_, at) => gib(found.need_bytes[row]?.[at] ?? 0))]),
   }
 }
 
@@ -72,7 +72,7 @@ export function Map() {
   const coarse = COARSE.includes(engineOf(question.value))
   const contexts = coarse ? CONTEXTS.filter((_, at) => at % 2 === 1) : CONTEXTS
   const users = coarse ? USERS.filter((_, at) => at % 2 === 0) : USERS
-  const later = useLater<Sweep>('sweep', (mode) => (mode === 'serve' ? { ...NOTHING, contexts, concurrencies: users } : null), 'map')
+  const later = useLater<Room>('room', (mode) => (mode === 'serve' ? { ...NOTHING, context: contexts, concurrency: users } : null), 'map')
   const found = later.value.value
   return (
     <Section name="map" title={t('map.title')} lead={t('map.lead')} later={later}>

@@ -29,7 +29,7 @@ export function Verdict({ made }: { made: Weighing }) {
         <span class="sentence">{sentence(made)}</span>
       </p>
       {made.verdict.fits === false && device?.fits === true && (
-        <p class="because"><bdi lang="en" dir="ltr">{made.verdict.because}</bdi></p>
+        <p class="because"><bdi dir="auto">{made.verdict.because}</bdi></p>
       )}
       <dl class="figures">{plan.value !== null ? <Serving made={plan.value} /> : training.value !== null && <Step made={training.value} />}</dl>
     </div>

@@ -30,7 +30,7 @@ export function Serving() {
     const value = option(name)
     return typeof value === 'number' ? value : null
   }
-  const formats = tables.value?.formats.map((format) => format.name) ?? COMMON
+  const formats = tables.value?.formats.weights.map((format) => format.name) ?? COMMON
   const local = engine === 'llama.cpp' || engine === 'ollama'
   const others = formats.filter((name) => !COMMON.includes(name) && !GGML.test(name))
   const quants = { group: t('formats.ggml'), items: formats.filter((name) => GGML.test(name)).map(plain) }

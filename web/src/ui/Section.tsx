@@ -31,7 +31,7 @@ export function Section({ name, title, lead, later, tools, children }: Props) {
       </header>
       {lead !== undefined && <p class="lead">{lead}</p>}
       {later?.problem.value != null ? (
-        <p class="quiet"><bdi lang="en" dir="ltr">{later.problem.value}</bdi></p>
+        <p class="quiet"><bdi dir="auto">{later.problem.value}</bdi></p>
       ) : (
         children
       )}
