@@ -39,38 +39,41 @@ export function useLater<T>(route: string, extra: (mode: string) => Record<strin
   }, [])
   const now = asked.value
   const visible = state.visible.value
+  const wanted = `${now} ${key}`
   const answered = useRef('')
+  const flight = useRef<{ wanted: string; stop: () => void } | null>(null)
   useEffect(() => {
-    if (now === '') return
-    const wanted = `${now} ${key}`
-    if (answered.current === wanted) return
+    if (flight.current?.wanted !== wanted) flight.current?.stop()
+    if (now === '' || answered.current === wanted) return
     state.stale.value = true
-    if (!visible) return
+    // What is under way goes on when it leaves the sight.
+    if (!visible || flight.current?.wanted === wanted) return
     const { mode, body } = JSON.parse(now) as { mode: string; body: Record<string, unknown> }
     const more = extra(mode)
     if (more === null) return
+    const settle = (value: T | null, problem: string | null): void => {
+      answered.current = wanted
+      flight.current = null
+      state.value.value = value
+      state.problem.value = problem
+      state.stale.value = false
+    }
     const stop = new AbortController()
     const timer = setTimeout(() => {
       post<T>(route, { ...body, ...more }, stop.signal).then(
-        (value) => {
-          answered.current = wanted
-          state.value.value = value
-          state.problem.value = null
-          state.stale.value = false
-        },
-        (error: unknown) => {
-          if (aborted(error)) return
-          answered.current = wanted
-          state.value.value = null
-          state.problem.value = error instanceof Problem ? error.message : String(error)
-          state.stale.value = false
-        },
+        (value) => settle(value, null),
+        (error: unknown) => aborted(error) || settle(null, error instanceof Problem ? error.message : String(error)),
       )
     }, answered.current === '' ? 0 : REST)
-    return () => {
-      clearTimeout(timer)
-      stop.abort()
+    flight.current = {
+      wanted,
+      stop: () => {
+        clearTimeout(timer)
+        stop.abort()
+        flight.current = null
+      },
     }
-  }, [now, key, visible])
+  }, [wanted, visible])
+  useEffect(() => () => flight.current?.stop(), [])
   return { value: state.value, problem: state.problem, stale: state.stale, seen }
 }

@@ -46,7 +46,7 @@ export function taken(tables: OptionTables, engine: string): Set<string> {
 }
 
 /** The body of a request: what the engine, or the training, takes of the question. */
-export function body(question: Question, tables: OptionTables, handle?: string): Options {
+export function body(question: Question, tables: OptionTables | null, handle?: string): Options {
   const all: Record<string, unknown> = { model: handle ?? question.model }
   if (question.given?.config !== undefined && question.given.table === undefined) {
     all['config'] = question.given.config
@@ -54,10 +54,13 @@ export function body(question: Question, tables: OptionTables, handle?: string):
   }
   if (question.on !== '') all['on'] = question.on
   const options = question.mode === 'serve' ? question.plan : question.train
+  // Before the tables are here, what was asked is sent as it stands.
   const known =
-    question.mode === 'serve'
-      ? taken(tables, engineOf(question))
-      : new Set(tables.training.flatMap((group) => group.options.map((option) => option.name)))
+    tables === null
+      ? new Set(Object.keys(options))
+      : question.mode === 'serve'
+        ? taken(tables, engineOf(question))
+        : new Set(tables.training.flatMap((group) => group.options.map((option) => option.name)))
   for (const [name, value] of Object.entries(options)) {
     if (known.has(name) && value !== '') all[name] = value
   }

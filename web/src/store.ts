@@ -59,7 +59,6 @@ async function handleOf(asked: Question, again = false): Promise<string | undefi
 
 /** The body of a question, its dropped file posted before. */
 export async function bodyOf(asked: Question, again = false): Promise<Record<string, unknown>> {
-  if (tables.value === null) throw new Problem(0, '')
   return body(asked, tables.value, await handleOf(asked, again))
 }
 
@@ -119,12 +118,7 @@ async function write(now: Question, beside: Question[]): Promise<void> {
 export async function start(): Promise<void> {
   const restored = await fromHash(location.hash).catch(() => null)
   if (restored !== null) [question.value, others.value] = restored
-  try {
-    tables.value = await get<OptionTables>('options')
-  } catch (error) {
-    problem.value = error instanceof Problem ? error : new Problem(-1, String(error))
-    return
-  }
+  const told = get<OptionTables>('options').then((found) => (tables.value = found))
   effect(() => {
     // The sentences of an answer are in the language that it was asked in.
     void locale.value
@@ -142,6 +136,8 @@ export async function start(): Promise<void> {
     }, () => undefined)
   })
   await first
+  await told
+  if (problem.value !== null) void follow(question.value)
   void get<{ models: CatalogueModel[] }>('models').then((found) => (models.value = found.models), () => undefined)
   void get<{ cards: Card[] }>('cards').then((found) => (cards.value = found.cards), () => undefined)
 }

@@ -61,7 +61,7 @@ export function Bar({ device, ledger, scale, label }: Props) {
           <>
             <path class="limit" d={`M${x(limit)} ${TOP - 6}V${TOP + HEIGHT + 6}`} />
             <text class="limit-label" x={Math.min(x(limit), width - 2)} y={TOP - 9} text-anchor={x(limit) > width / 2 ? 'end' : 'start'}>
-              {`${t('bar.usable')} ${gib(limit)} GiB`}
+              {usableLabel(limit)}
             </text>
           </>
         )}
@@ -73,6 +73,11 @@ export function Bar({ device, ledger, scale, label }: Props) {
       </svg>
     </div>
   )
+}
+
+/** The words and the number, each in its own direction. */
+export function usableLabel(limit: number): string {
+  return `\u2068${t('bar.usable')}\u2069 \u2066${gib(limit)} GiB\u2069`
 }
 
 /** Round numbers of GiB, about one for every hundred points. */

@@ -10,6 +10,7 @@ import type { Room } from '../types'
 import { Section } from '../ui/Section'
 import { GIB, gib, size, tokens } from '../units'
 import { t } from '../words'
+import { usableLabel } from './Bar'
 import { FitMap } from './FitMap'
 
 const K = 1024
@@ -43,16 +44,22 @@ function drawing(found: Room, context: number): Drawing {
   const most = limit === null ? Math.max(...top) : Math.min(Math.max(...top), limit * 2.5)
   return {
     x: { name: t('work.context'), scale: 'log', min: found.contexts[0] ?? 1, max: found.contexts.at(-1) ?? 1, write: tokens, base: 2 },
-    y: { name: 'GiB', scale: 'value', min: 0, max: Math.ceil(most / GIB), write: (value) => gib(value * GIB, 0) },
+    y: { name: 'GiB', scale: 'value', min: 0, max: roundUp(most / GIB), write: (value) => gib(value * GIB, 0) },
     lines: found.concurrencies.map((users, at) => ({
       name: t('sweep.users', { count: users }),
       role: at === 0 ? 'main' as const : 'side' as const,
       points: found.contexts.map((length, row): [number, number] => [length, (found.need_bytes[row]?.[at] ?? 0) / GIB]),
     })),
     dots: [],
-    ...(limit === null ? {} : { limit: { at: limit / GIB, name: `${t('bar.usable')} ${gib(limit)} GiB` } }),
+    ...(limit === null ? {} : { limit: { at: limit / GIB, name: usableLabel(limit) } }),
     ...(context > 0 ? { here: context } : {}),
   }
+}
+
+/** The next number of the kind that axes carry: 1, 2, 2.5, 4, 5 or 8 times a power of ten. */
+function roundUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value))
+  return power * ([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8].find((step) => step * power >= value) ?? 10)
 }
 
 function summarize(found: Room): string {

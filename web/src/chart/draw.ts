@@ -6,7 +6,6 @@ import { getInstanceByDom, init, use } from 'echarts/core'
 import type { EChartsCoreOption } from 'echarts/core'
 import { CanvasRenderer, SVGRenderer } from 'echarts/renderers'
 import { colour } from '../theme'
-import { direction } from '../words'
 import type { Axis, Drawing, Line } from './Chart'
 
 use([LineChart, ScatterChart, GridComponent, MarkLineComponent, TooltipComponent, CanvasRenderer, SVGRenderer])
@@ -55,13 +54,13 @@ function optionOf(drawing: Drawing): EChartsCoreOption {
     xAxis: { ...axis(drawing.x), nameLocation: 'middle', nameGap: 28, axisPointer: { label: { formatter: ({ value }: { value: number }) => drawing.x.write(value) } } },
     yAxis: { ...axis(drawing.y), nameLocation: 'end', nameGap: 12, nameTextStyle: { align: 'left', color: quiet } },
     series: [
-      ...drawing.lines.map((line, at) => series(line, at === 0 ? drawing : null)),
+      ...drawing.lines.map((line, at) => series(line, drawing, at === 0)),
       {
         type: 'scatter',
         symbolSize: 13,
         itemStyle: { color: colour('--accent'), borderColor: colour('--surface'), borderWidth: 2 },
         label: { show: true, formatter: ({ name }: { name: string }) => name, position: 'bottom', distance: 6, color: ink, fontWeight: 600 },
-        data: drawing.dots.map((dot) => ({ name: dot.name, value: dot.at })),
+        data: drawing.dots.map((dot, at) => ({ name: dot.name, value: dot.at, label: { position: at === 0 ? 'right' : 'bottom' } })),
         z: 5,
       },
     ],
@@ -83,19 +82,27 @@ function axis({ name, scale, min, max, base, write }: Axis): Record<string, unkn
   }
 }
 
-function series(line: Line, marks: Drawing | null): Record<string, unknown> {
+function series(line: Line, drawing: Drawing, first: boolean): Record<string, unknown> {
   const paint = { main: colour('--accent'), side: colour('--quiet'), limit: colour('--ink') }[line.role]
   return {
     type: 'line',
     name: line.name,
-    data: line.points,
+    data: labelled(line, drawing),
     symbol: line.role === 'limit' ? 'none' : 'circle',
     symbolSize: line.role === 'main' ? 6 : 4,
     lineStyle: { color: paint, width: line.role === 'side' ? 1.25 : 2.25 },
     itemStyle: { color: paint },
-    ...(line.role === 'limit' ? {} : { endLabel: { show: true, formatter: line.name, color: paint, offset: [-6, -10], align: direction.value === 'rtl' ? 'right' : 'right' } }),
-    ...(marks === null ? {} : { markLine: markLine(marks) }),
+    ...(first ? { markLine: markLine(drawing) } : {}),
   }
+}
+
+/** The points of a line; the last that is in sight carries its name. */
+function labelled(line: Line, drawing: Drawing): unknown[] {
+  const { max } = drawing.y
+  const last = line.points.findLastIndex(([, y]) => max === undefined || y <= max)
+  if (line.role === 'limit') return line.points
+  const label = { show: true, formatter: line.name, position: 'left', distance: 8, color: colour(line.role === 'main' ? '--accent' : '--quiet') }
+  return line.points.map((value, at) => (at === last ? { value, label } : { value }))
 }
 
 function markLine({ limit, here }: Drawing): Record<string, unknown> {

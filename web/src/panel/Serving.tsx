@@ -41,8 +41,8 @@ export function Serving() {
     <>
       <fieldset class="group">
         <legend>{t('engine')}</legend>
+        <Choice name="engine" label={t('engine.name')} value={engine} items={(tables.value?.engines ?? [engine]).map(plain)} onChange={(value) => set('engine', value)} />
         <div class="pair">
-          <Choice name="engine" label={t('engine.name')} value={engine} items={(tables.value?.engines ?? [engine]).map(plain)} onChange={(value) => set('engine', value)} />
           <Choice
             name="weights"
             label={t('formats.weights')}
