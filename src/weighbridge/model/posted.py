@@ -33,6 +33,7 @@ from weighbridge.model.local import from_files
 from weighbridge.model.safetensors import Header, parse_header
 from weighbridge.model.shards import SINGLE_NAME
 from weighbridge.model.tensors import BITS_PER_ELEMENT, Tensor, TensorTable
+from weighbridge.records import replace
 
 FORMATS = ("config", "safetensors", "gguf")
 MAX_TENSORS, MAX_NAME = 2**17, 200
@@ -111,7 +112,7 @@ def posted_model(sent: Mapping[str, Any]) -> Model:
         config = None
     if kind != "gguf" and config is None:
         raise FileFormatError("config is missing: the object that the model's config.json holds")
-    return from_files(where, Posted(where, config, headers, ggufs))
+    return replace(from_files(where, Posted(where, config, headers, ggufs)), id=where)
 
 
 def model_name(name: object) -> str:

@@ -48,7 +48,9 @@ class Reference(NamedTuple):
     """A resolved name: the text as typed, its kind, and what it points at."""
 
     text: str
-    kind: Literal["folder", "config", "file", "gguf", "catalogue", "size", "hub", "adapted", "given"]
+    kind: Literal[
+        "folder", "config", "file", "gguf", "catalogue", "size", "hub", "adapted", "given"
+    ]
     path: str | None = None
     row: catalog.Row | None = None
     size: tuple[str, int] | None = None

@@ -35,16 +35,17 @@ ONE = (("models", "model", "The card of one model"), ("cards", "card", "One acce
 STATUS_NAMES = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
 
 
-def make_app(settings: Settings = Settings(), *, log: bool = True) -> Any:
+def make_app(settings: Settings | None = None, *, log: bool = True) -> Any:
     """The whole application: watch around guard around routes."""
+    settings = settings or Settings()
     store = Store(settings.kept_bytes, settings.kept_seconds)
     pool = Pool(settings, store.find)
     metrics = Metrics(pool)
+    desk = Desk(settings, pool, store)
     app = FastAPI(
-        title="Weighbridge", version=__version__, lifespan=_lifespan(pool),
+        title="Weighbridge", version=__version__, lifespan=_lifespan(pool, desk),
         docs_url=None, redoc_url=None, openapi_url="/openapi.json",
     )  # fmt: skip
-    desk = Desk(settings, pool, store)
     _add_work(app, desk)
     _add_lists(app, desk)
     _add_health(app, pool, metrics)
@@ -56,11 +57,14 @@ def make_app(settings: Settings = Settings(), *, log: bool = True) -> Any:
     return Watch(Guard(app, settings), metrics, log=log)
 
 
-def _lifespan(pool: Pool) -> Callable[[Any], Any]:
+def _lifespan(pool: Pool, desk: Desk) -> Callable[[Any], Any]:
+    """Workers from start to end; the tables that a page asks for first are made ahead."""
+
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         del app
         await pool.open()
+        pool.later(desk.prepare([name for name, _, _ in LISTS]))
         try:
             yield
         finally:
@@ -76,7 +80,9 @@ def _add_work(app: Any, desk: Desk) -> None:
         if row.get:
             _add(app, f"/{row.path}", "GET", row.summary, desk.queried(row),
                  operation(row.name, query=row))  # fmt: skip
-    headers = Route("headers", "Headers of a file, as someone else read them", base="none", get=False)
+    headers = Route(
+        "headers", "Headers of a file, as someone else read them", base="none", get=False
+    )
     _add(app, "/headers", "POST", headers.summary, desk.posted(headers),
          operation("headers", body=headers))  # fmt: skip
     _add(app, "/jobs/{job}", "DELETE", "End work that streams", desk.cancel,
@@ -95,12 +101,16 @@ def _add_lists(app: Any, desk: Desk) -> None:
 def _add(
     app: Any, path: str, method: str, summary: str, answer: Any, described: dict[str, Any]
 ) -> None:
+    name = path.partition("{")[0].strip("/").replace("/", "_") + ("_one" if "{" in path else "")
     app.add_api_route(
-        PREFIX + path, answer, methods=[method], summary=summary, response_model=None,
-        operation_id=f"{method.lower()}_{path.strip('/').replace('/', '_').split('{')[0]}".strip("_")
-        + ("_one" if "{" in path else ""),
+        PREFIX + path,
+        answer,
+        methods=[method],
+        summary=summary,
+        response_model=None,
+        operation_id=f"{method.lower()}_{name}",
         openapi_extra=described,
-    )  # fmt: skip
+    )
 
 
 def _add_health(app: Any, pool: Pool, metrics: Metrics) -> None:

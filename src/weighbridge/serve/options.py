@@ -72,5 +72,3 @@ def option_to_dict(option: Option, default: object, *, own: bool = False) -> dic
         "default": default,
         "own": own,
     }
-
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -23,6 +23,9 @@ START_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
          "HF_HUB_DISABLE_TELEMETRY": "1"}  # fmt: skip
+
+# A worker that asks no Hub has no use for its token.
+SECRETS = ("HF_", "HUGGING", "AWS_", "OPENAI_", "ANTHROPIC_")
 
 
 class Job(NamedTuple):
@@ -39,7 +42,8 @@ class Worker:
     """One process, and the two pipes to it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         self.process = process
         self.questions = process.stdin
         self.answers = process.stdout
@@ -95,7 +99,7 @@ class Pool:
     async def open(self) -> None:
         """Start the workers; the first is waited for."""
         for _ in range(self.size):
-            self._later(self._add())
+            self.later(self._add())
         first = next(iter(self._tasks))
         await asyncio.wait([first], timeout=START_SECONDS)
 
@@ -123,7 +127,7 @@ class Pool:
             self._long.release()
 
     async def _run(self, job: Job, told: Told | None) -> bytes:
-        worker = await self._in_time(self._idle.get())
+        worker: Worker = await self._in_time(self._idle.get())
         whole = False
         try:
             async with asyncio.timeout(job.seconds):
@@ -163,9 +167,10 @@ class Pool:
         self._every.discard(worker)
         self.ended += 1
         if not self._closed:
-            self._later(self._add())
+            self.later(self._add())
 
-    def _later(self, work: Any) -> None:
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something in the background, until the end at most."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -175,7 +180,7 @@ class Pool:
         while not self._closed:
             worker: Worker | None = None
             try:
-                worker = Worker(await _start())
+                worker = Worker(await _start(hub=self.settings.hub))
                 self._every.add(worker)
                 async with asyncio.timeout(START_SECONDS):
                     await self._greet(worker)
@@ -199,13 +204,14 @@ class Pool:
             raise EOFError("a worker did not start")
 
 
-async def _start() -> asyncio.subprocess.Process:
+async def _start(*, hub: bool) -> asyncio.subprocess.Process:
+    kept = {k: v for k, v in os.environ.items() if hub or not k.startswith(SECRETS)}
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "weighbridge.serve.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **QUIET, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**kept, **QUIET, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         start_new_session=True,
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from typing_extensions import NotRequired, TypedDict
+# What pydantic asks for before Python 3.12.
+from typing_extensions import NotRequired, TypedDict  # noqa: UP035
 
 
 class Problem(TypedDict):

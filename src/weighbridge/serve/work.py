@@ -135,7 +135,9 @@ def _grid(options: Options) -> dict[str, Any]:
         if options.pop(name, None) is not None:
             raise RequestError(f"a sweep reads each context as a prompt that fills it; {name} "
                                "is left out")  # fmt: skip
-    contexts = _counts(options, ("context", "max_model_len"), LONGEST, [2**n for n in range(10, 18)])
+    contexts = _counts(
+        options, ("context", "max_model_len"), LONGEST, [2**n for n in range(10, 18)]
+    )
     users = _counts(options, ("concurrency", "batch"), MOST_USERS, [1, 2, 4, 8, 16])
     if len(contexts) * len(users) > MOST_POINTS:
         raise RequestError(f"a sweep has at most {MOST_POINTS:,} points here")

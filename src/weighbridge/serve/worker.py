@@ -14,6 +14,8 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, BinaryIO
 
 from weighbridge.serve.frames import packed, read_frame
@@ -68,10 +70,8 @@ class Worker:
 
         api.plan("llama-3.1-8b", on="rtx-4090", engine="vllm").to_dict()
         api.plan("7B", on="8GiB")
-        try:
-            import numpy as _  # noqa: F401
-        except ImportError:
-            pass
+        with suppress(ImportError):
+            import_module("numpy")
 
     def answer(self, head: dict[str, Any], raw: bytes) -> None:
         """One question: an answer or a problem, whatever it is."""
