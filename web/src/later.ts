@@ -18,6 +18,15 @@ export interface Later<T> {
 
 const REST = 220
 
+let last: Promise<unknown> = Promise.resolve()
+
+/** One such question at a time, so that the server always has a hand free for the ledger itself. */
+function inTurn<T>(run: () => Promise<T>): Promise<T> {
+  const mine = last.then(run, run)
+  last = mine.catch(() => undefined)
+  return mine
+}
+
 /**
  * The answer of `route` to the question at hand with `extra` in its body; null asks nothing.
  * Nothing is asked before the element was in sight.
@@ -60,7 +69,7 @@ export function useLater<T>(route: string, extra: (mode: string) => Record<strin
     }
     const stop = new AbortController()
     const timer = setTimeout(() => {
-      post<T>(route, { ...body, ...more }, stop.signal).then(
+      inTurn(() => post<T>(route, { ...body, ...more }, stop.signal)).then(
         (value) => settle(value, null),
         (error: unknown) => aborted(error) || settle(null, error instanceof Problem ? error.message : String(error)),
       )

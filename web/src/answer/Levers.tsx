@@ -29,8 +29,8 @@ export function Levers() {
                 <th scope="col">{t('levers.change')}</th>
                 <th scope="col" class="num">{t('figure.token')}</th>
                 <th scope="col" class="num">{t('levers.gain')}</th>
-                <th scope="col" class="num">{t('levers.rate')}</th>
-                <th scope="col" class="num">GiB</th>
+                <th scope="col" class="num wide">{t('levers.rate')}</th>
+                <th scope="col" class="num wide">GiB</th>
               </tr>
             </thead>
             <tbody>
@@ -39,8 +39,8 @@ export function Levers() {
                   <th scope="row"><bdi dir="auto">{row === now ? t('levers.now') : `${row.lever}: ${row.value}`}</bdi></th>
                   <td class="num"><bdi>{time(row.token)}</bdi></td>
                   <td class="num"><bdi>{`× ${number(now.token / row.token, { maximumFractionDigits: 2 })}`}</bdi></td>
-                  <td class="num"><bdi>{rate(row.tokens_per_second)}</bdi></td>
-                  <td class="num"><bdi>{gib(row.memory)}</bdi></td>
+                  <td class="num wide"><bdi>{rate(row.tokens_per_second)}</bdi></td>
+                  <td class="num wide"><bdi>{gib(row.memory)}</bdi></td>
                 </tr>
               ))}
             </tbody>

@@ -20,7 +20,7 @@ export function Rules() {
               <tr>
                 <th scope="col">{t('rules.rule')}</th>
                 <th scope="col" class="num">{t('rules.says')}</th>
-                <th scope="col" class="num">{t('rules.ours')}</th>
+                <th scope="col" class="num wide">{t('rules.ours')}</th>
                 <th scope="col" class="num">{t('rules.error')}</th>
               </tr>
             </thead>
@@ -50,7 +50,7 @@ function Row({ rule }: { rule: Rule }) {
         </details>
       </th>
       <td class="num"><bdi>{rule.bytes === null ? '–' : size(rule.bytes)}</bdi></td>
-      <td class="num"><bdi>{rule.ours === null ? '–' : size(rule.ours.bytes)}</bdi></td>
+      <td class="num wide"><bdi>{rule.ours === null ? '–' : size(rule.ours.bytes)}</bdi></td>
       <td class="num"><span class={`error ${kind}`}><bdi>{rule.error === null ? '–' : signed(off)}</bdi></span></td>
     </tr>
   )

@@ -4,11 +4,12 @@ import { LineChart, ScatterChart } from 'echarts/charts'
 import { GridComponent, MarkLineComponent, TooltipComponent } from 'echarts/components'
 import { getInstanceByDom, init, use } from 'echarts/core'
 import type { EChartsCoreOption } from 'echarts/core'
+import { LabelLayout } from 'echarts/features'
 import { CanvasRenderer, SVGRenderer } from 'echarts/renderers'
 import { colour } from '../theme'
 import type { Axis, Drawing, Line } from './Chart'
 
-use([LineChart, ScatterChart, GridComponent, MarkLineComponent, TooltipComponent, CanvasRenderer, SVGRenderer])
+use([LineChart, ScatterChart, GridComponent, MarkLineComponent, TooltipComponent, LabelLayout, CanvasRenderer, SVGRenderer])
 
 export function draw(holder: HTMLElement, drawing: Drawing): void {
   const chart = getInstanceByDom(holder) ?? init(holder, null, { renderer: 'canvas' })
@@ -88,6 +89,7 @@ function series(line: Line, drawing: Drawing, first: boolean): Record<string, un
     type: 'line',
     name: line.name,
     data: labelled(line, drawing),
+    labelLayout: { moveOverlap: 'shiftY', hideOverlap: true },
     symbol: line.role === 'limit' ? 'none' : 'circle',
     symbolSize: line.role === 'main' ? 6 : 4,
     lineStyle: { color: paint, width: line.role === 'side' ? 1.25 : 2.25 },
