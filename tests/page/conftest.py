@@ -79,6 +79,7 @@ def chromium() -> Iterator[Any]:
 def watch(chromium: Any, address: str) -> Iterator[Watch]:
     """A page at desktop size that must end at peace."""
     context = chromium.new_context(viewport={"width": 1360, "height": 900}, locale="en-US")
+    context.set_default_timeout(15_000)
     watched = Watch(context.new_page(), address)
     yield watched
     watched.at_peace()

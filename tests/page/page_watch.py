@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -37,7 +38,7 @@ class Watch:
 
     def at_peace(self) -> None:
         """Nothing was complained of, and no other host was asked."""
-        assert not self.complaints
+        assert not self.complaints, self.complaints
         here = (self.address + "/", "blob:" + self.address, "data:")
         assert not [url for url in self.asked if not url.startswith(here)]
 
@@ -48,3 +49,8 @@ def until(check: Any, seconds: float = 10.0) -> None:
     while not check():
         assert time.monotonic() < end, "not within its time"
         time.sleep(0.05)
+
+
+def text(page: Any, selector: str) -> str:
+    """What an element shows, without the isolates that keep directions apart."""
+    return re.sub("[\u2066-\u2069]", "", str(page.inner_text(selector)))

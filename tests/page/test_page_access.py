@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_watch import Watch, until
+from page_watch import Watch, text, until
 
 AXE = Path(__file__).parent.parent.parent / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TRAIN = "#mode=train&model=llama-3.1-8b&on=2xh100-sxm&train.method=full"
@@ -100,7 +100,7 @@ def test_the_map_is_walked_with_arrows(watch: Watch) -> None:
 
 def test_the_verdict_is_announced_and_charts_say_what_they_show(watch: Watch) -> None:
     page = watch.open()
-    assert "GeForce RTX 4090" in page.inner_text("#answer > [role=status]")
+    assert "GeForce RTX 4090" in text(page, "#answer > [role=status]")
     label = page.get_attribute(".bar svg", "aria-label")
     assert label is not None
     assert "22.03 GiB" in label

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from page_watch import Watch, until
+from page_watch import Watch, text, until
 
 DENSE = {
     "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64,
@@ -25,7 +25,7 @@ def hash_of(page: Any) -> dict[str, str]:
 
 def total(page: Any) -> str:
     """The total of the ledger, as it is written."""
-    return str(page.inner_text(".terms tfoot tr:first-child .num"))
+    return str(text(page, ".terms tfoot tr:first-child .num"))
 
 
 def test_a_model_is_found_as_it_is_typed(watch: Watch) -> None:
@@ -39,7 +39,7 @@ def test_a_model_is_found_as_it_is_typed(watch: Watch) -> None:
     page.get_by_role("option", name="Qwen/Qwen3-8B 8.19B", exact=True).click()
     watch.settle()
     assert hash_of(page)["model"] == "Qwen/Qwen3-8B"
-    assert "8.19B" in page.inner_text(".hint >> nth=0")
+    assert "8.19B" in text(page, ".hint >> nth=0")
 
 
 def test_a_config_may_be_pasted_and_a_wrong_one_is_refused_in_words(watch: Watch) -> None:
@@ -48,10 +48,10 @@ def test_a_config_may_be_pasted_and_a_wrong_one_is_refused_in_words(watch: Watch
     box.fill(json.dumps(DENSE))
     box.press("Enter")
     watch.settle()
-    assert "2 layers" in page.inner_text(".panel")
+    assert "2 layers" in text(page, ".panel")
     box.fill('{"model_type": ')
     box.press("Enter")
-    assert "no JSON object" in page.inner_text("[role=alert].complaint")
+    assert "no JSON object" in text(page, "[role=alert].complaint")
 
 
 def test_a_model_that_is_not_known_is_refused_with_the_nearest(watch: Watch) -> None:
@@ -59,7 +59,7 @@ def test_a_model_that_is_not_known_is_refused_with_the_nearest(watch: Watch) -> 
     page.fill("input[name=model]", "lama-3.1-8b")
     page.press("input[name=model]", "Enter")
     page.wait_for_selector(".refused")
-    assert "llama-3.1-8b" in page.inner_text(".refused").lower()
+    assert "llama-3.1-8b" in text(page, ".refused").lower()
 
 
 def _safetensors(path: Path, sentinel: bytes) -> None:
@@ -74,9 +74,9 @@ def _safetensors(path: Path, sentinel: bytes) -> None:
             size *= each
         header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [at, at + size]}
         at += size
-    text = json.dumps(header).encode()
+    raw = json.dumps(header).encode()
     data = (sentinel * (at // len(sentinel) + 1))[:at]
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw + data)
 
 
 def test_of_a_dropped_file_only_the_header_is_sent(watch: Watch, tmp_path: Path) -> None:
@@ -95,16 +95,16 @@ def test_of_a_dropped_file_only_the_header_is_sent(watch: Watch, tmp_path: Path)
     assert {"name": "model.norm.weight", "dtype": "BF16", "shape": [64]} in json.loads(
         headers[0].post_data
     )["tensors"]
-    assert "from the" in page.inner_text("tr[data-term=weights]")
+    assert "from the" in text(page, "tr[data-term=weights]")
     page.set_input_files("input[name=file]", [str(weights)])
-    assert "config.json" in page.inner_text(".complaint")
+    assert "config.json" in text(page, ".complaint")
 
 
 def test_a_gguf_file_is_read_in_the_browser(watch: Watch, tmp_path: Path) -> None:
-    from gguf_models import llama_gguf
+    from gguf_files import write
+    from gguf_models import llama_31_8b
 
-    path = tmp_path / "tiny.gguf"
-    path.write_bytes(llama_gguf())
+    path = write(tmp_path / "llama.gguf", *llama_31_8b())
     page = watch.open("#model=llama-3.1-8b&on=rtx-4090&engine=llama.cpp&max_model_len=1024")
     with page.expect_request("**/headers") as asked:
         page.set_input_files("input[name=file]", [str(path)])
@@ -116,13 +116,13 @@ def test_a_gguf_file_is_read_in_the_browser(watch: Watch, tmp_path: Path) -> Non
 
 
 def test_cards_are_counted_added_and_taken_away(watch: Watch) -> None:
-    page = watch.open()
+    page = watch.open("#model=llama-3.1-8b&on=rtx-4090&engine=transformers&max_model_len=8192")
     page.click("button[name=more_0]")
     watch.settle()
     assert hash_of(page)["on"] == "2xrtx-4090"
     page.click("button[name=add_card]")
     watch.settle()
-    assert page.locator(".ledger .device").count() == 2
+    until(lambda: "RTX 3090" in text(page, ".ledger"))
     page.fill("input[name=card_1]", "24GiB")
     page.press("input[name=card_1]", "Enter")
     watch.settle()
@@ -174,7 +174,7 @@ def test_formats_and_engine_are_chosen(watch: Watch) -> None:
         page.select_option("select[name=kv_cache_dtype]", "auto")
         page.select_option("select[name=engine]", engine)
         watch.settle()
-        assert page.locator(".refused").count() == 0, page.inner_text(".refused")
+        assert page.locator(".refused").count() == 0, text(page, ".refused")
         assert total(page) != before
 
 
@@ -188,7 +188,7 @@ def test_every_other_option_is_under_its_own_name(watch: Watch) -> None:
     assert hash_of(page)["enforce_eager"] == "true"
     assert hash_of(page)["gpu_memory_utilization"] == "0.8"
     assert page.locator("tr[data-term=graphs]").count() == 0
-    assert "2" in page.inner_text(".further summary")
+    assert "2" in text(page, ".further summary")
 
 
 def test_training_has_its_own_controls(watch: Watch) -> None:
@@ -215,7 +215,7 @@ def test_training_has_its_own_controls(watch: Watch) -> None:
 def test_a_term_opens_to_its_formula_with_the_numbers_put_in(watch: Watch) -> None:
     page = watch.open()
     page.click("button[name=why_activations]")
-    why = page.inner_text("tr.why")
+    why = text(page, "tr.why")
     assert "max_num_seqs · vocabulary" in why
     assert "256 · 128,256" in why
     assert "profile_run" in why
@@ -232,9 +232,9 @@ def test_each_phase_has_its_ledger(watch: Watch) -> None:
 
 def test_what_would_make_it_fit_is_applied(watch: Watch) -> None:
     page = watch.open("#model=llama-3.1-70b&on=rtx-4090&engine=transformers&max_model_len=2048")
-    assert "Does not fit" in page.inner_text(".verdict")
+    assert "Does not fit" in text(page, ".verdict")
     page.click("button[name=apply] >> nth=0")
-    until(lambda: "Fits" in page.inner_text(".verdict strong"))
+    until(lambda: "Fits" in text(page, ".verdict strong"))
 
 
 def test_a_cell_of_the_map_is_taken(watch: Watch) -> None:
@@ -256,16 +256,16 @@ def test_the_launch_command_is_copied(watch: Watch) -> None:
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "vllm serve meta-llama/Llama-3.1-8B --max-model-len 8192" in copied
     page.select_option("select[name=target]", "docker")
-    until(lambda: "docker run" in page.inner_text("[data-part=launch] pre >> nth=0"))
+    until(lambda: "docker run" in text(page, "[data-part=launch] pre >> nth=0"))
 
 
 def test_rules_levers_and_reaches_are_answered(watch: Watch) -> None:
     page = watch.open()
-    for part, text in (("try", "Longest context"), ("levers", "now"), ("rules", "The KV formula")):
+    for part, said in (("try", "Longest context"), ("levers", "now"), ("rules", "The KV formula")):
         page.locator(f"[data-part={part}]").scroll_into_view_if_needed()
-        until(lambda part=part, text=text: text in page.inner_text(f"[data-part={part}]"))
+        until(lambda part=part, said=said: said in text(page, f"[data-part={part}]"))
     page.click("[data-part=rules] summary >> nth=0")
-    assert "parameters × bits / 8" in page.inner_text("[data-part=rules]")
+    assert "parameters × bits / 8" in text(page, "[data-part=rules]")
     page.click("button[name=all_levers]")
     page.click("[data-part=try] button[name=use] >> nth=0")
     watch.settle()
@@ -281,7 +281,7 @@ def test_three_configurations_stand_side_by_side(watch: Watch) -> None:
     assert page.locator("button[name=compare]").is_disabled()
     page.select_option("select[name=weights]", "fp8")
     watch.settle()
-    until(lambda: "…" not in page.inner_text(".compare"))
+    until(lambda: "…" not in text(page, ".compare"))
     row = page.locator(".compare tbody tr", has_text="Weights").locator("td").all_inner_texts()
     assert row == ["fp8", "bf16", "nf4"]
     page.click("button[name=take_2]")

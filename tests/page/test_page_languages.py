@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_watch import Watch
+from page_watch import Watch, text
 
 from weighbridge.show.labels import LOOKS
 
@@ -31,15 +31,15 @@ def page_words(lang: str) -> dict[str, str]:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_word_of_the_page_has_the_same_places(lang: str) -> None:
     place = re.compile(r"\{(\w+)\}")
-    for key, text in page_words(lang).items():
-        assert text.strip(), key
-        assert set(place.findall(text)) == set(place.findall(page_words("en")[key])), key
+    for key, words in page_words(lang).items():
+        assert words.strip(), key
+        assert set(place.findall(words)) == set(place.findall(page_words("en")[key])), key
 
 
 def test_the_page_uses_every_word_and_no_other() -> None:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
-    used = set(re.findall(r"\bt\(\s*'([\w.]+)'", text))
-    used |= set(re.findall(r"[?:(] ?'([a-z]+\.[a-z_.]+)'", text)) & set(page_words("en"))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    used = set(re.findall(r"\bt\(\s*'([\w.]+)'", source))
+    used |= set(re.findall(r"[?:(] ?'([a-z]+\.[a-z_.]+)'", source)) & set(page_words("en"))
     known = set(page_words("en"))
     assert not used - known
     left = {key for key in known - used if key.partition(".")[0] not in GROUPS}
@@ -69,22 +69,22 @@ def test_the_page_speaks_and_fits_its_window(watch: Watch, lang: str, width: int
     assert page.evaluate("document.documentElement.lang") == lang
     assert page.evaluate("document.documentElement.dir") == ("rtl" if lang == "fa" else "ltr")
     words = page_words(lang)
-    shown = page.inner_text("body")
+    shown = text(page, "body")
     for key in ("model", "hardware", "work", "share", "terms.total", "speed.title"):
         assert words[key] in shown, key
     # A key that no catalogue has is shown as it is.
     assert not re.search(r"\b(?:page|term|phase|verdict|figure)\.[a-z]", shown)
-    assert "{" not in page.inner_text(".answer").replace("{…}", "")
+    assert "{" not in text(page, ".answer").replace("{…}", "")
     assert not _spills(page)
 
 
 def test_numbers_are_written_as_the_language_does(watch: Watch) -> None:
-    assert "46,208" in watch.open(lang="en").inner_text(".figures")
-    assert "46.208" in watch.open(lang="tr").inner_text(".figures")
+    assert "46,208" in text(watch.open(lang="en"), ".figures")
+    assert "46.208" in text(watch.open(lang="tr"), ".figures")
     page = watch.open(lang="fa")
-    assert "46,208" in page.inner_text(".figures")
+    assert "46,208" in text(page, ".figures")
     page.check("input[name=persian_digits]")
-    assert "۴۶٬۲۰۸" in page.inner_text(".figures")
+    assert "۴۶٬۲۰۸" in text(page, ".figures")
     page.fill("input[name=max_model_len_exact]", "۴۰۹۶")
     page.press("input[name=max_model_len_exact]", "Enter")
     watch.settle()
@@ -106,4 +106,4 @@ def test_the_language_is_chosen_and_kept(watch: Watch) -> None:
     page.wait_for_selector("html[lang=zh]")
     page.reload()
     page.wait_for_selector(".verdict")
-    assert page_words("zh")["hardware"] in page.inner_text(".panel")
+    assert page_words("zh")["hardware"] in text(page, ".panel")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from page_watch import Watch
+from page_watch import Watch, text
 
 QUESTIONS = [
     "#model=llama-3.1-8b&on=rtx-4090&engine=vllm&max_model_len=8192&output_tokens=512&concurrency=4",
@@ -19,11 +19,11 @@ QUESTIONS = [
 
 def ledger(page: Any) -> list[str]:
     return [
-        page.inner_text(".panel"),
+        text(page, ".panel"),
         *page.eval_on_selector_all(
             ".panel input, .panel select", "all => all.map(e => `${e.name}=${e.value}`)"
         ),
-        page.inner_text(".hero"),
+        text(page, ".hero"),
     ]
 
 
@@ -58,7 +58,7 @@ def test_a_pasted_config_and_the_compared_travel_in_the_link(watch: Watch) -> No
     other.goto(page.url)
     other.wait_for_selector(".verdict")
     other.wait_for_selector(".compare tbody .pill >> nth=1")
-    assert "7 layers" in other.inner_text(".panel")
+    assert "7 layers" in text(other, ".panel")
     assert other.locator(".compare thead th").count() == 2
 
 

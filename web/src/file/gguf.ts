@@ -46,7 +46,8 @@ class Cursor {
   }
 
   async u32(): Promise<number> {
-    return this.view.getUint32(await this.take(4), true)
+    const from = await this.take(4)
+    return this.view.getUint32(from, true)
   }
 
   async u64(): Promise<number> {
