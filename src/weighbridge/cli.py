@@ -33,7 +33,7 @@ COMMANDS = {
     "models": "the models of the catalogue",
     "cards": "the accelerators of the table",
     "card": "one accelerator in full, or one model",
-    "serve": "the page and the API in a browser, for other programs and other machines",
+    "serve": "the page and the API over HTTP, on this machine",
     "log": "what the log of an engine says of memory, beside the prediction",
     "doctor": "what this machine has",
 }

@@ -284,5 +284,27 @@ def test_health_metrics_and_language(client: TestClient) -> None:
     client.get(f"{API}/plan", params={"model": "7B"})
     text = client.get("/metrics").text
     assert 'weighbridge_requests_total{method="GET",route="/api/v1/plan",status="200"}' in text
-    found = client.get(f"{API}/explain", headers={"accept-language": "de, en;q=0.5"})
-    assert found.headers["content-language"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "header", "language"),
+    [(None, None, "de, en;q=0.5", "en"), (None, None, "de, tr;q=0.5", "tr"),
+     (None, "fa", "tr", "fa"), ("zh", "fa", "tr", "zh"), ("xx", None, "", "en"),
+     ("fa-u-nu-arabext", None, "", "fa")],
+)  # fmt: skip
+def test_words_are_in_the_language_asked_for(
+    client: TestClient, body: str | None, query: str | None, header: str, language: str
+) -> None:
+    asked = {"model": "llama-3.1-8b", "on": "rtx-4090", "term": "kv_cache", "lang": body}
+    path = f"{API}/explain" + (f"?lang={query}" if query else "")
+    found = client.post(path, json=asked, headers={"accept-language": header})
+    assert found.headers["content-language"] == language
+    labels = {"en": "KV cache", "tr": "KV önbelleği"}
+    (term,) = found.json()["terms"]
+    assert term["label"] == labels.get(language, term["label"])
+    assert (term["label"] == "KV cache") == (language == "en")
+    assert (term["what"].startswith("Keys and values")) == (language == "en")
+    english = client.post(f"{API}/explain", json={**asked, "lang": "en"}).json()["terms"][0]
+    assert term["terms"][0]["bytes"] == english["terms"][0]["bytes"]
+    # The next answer of the same worker is not in that language.
+    assert client.post(f"{API}/plan", json={}).json()["detail"].startswith("no model was named")

@@ -9,11 +9,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from weighbridge._version import __version__
-from weighbridge.serve.ask import Desk, problem_response
+from weighbridge.serve.ask import GONE, Desk, problem_response
 from weighbridge.serve.document import document, operation
 from weighbridge.serve.guard import Guard
 from weighbridge.serve.page import add_page
@@ -52,6 +52,7 @@ def make_app(settings: Settings | None = None, *, log: bool = True) -> Any:
     add_page(app)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, _on_fault)
     document(app)
     return Watch(Guard(app, settings), metrics, log=log)
@@ -142,6 +143,12 @@ async def _on_problem(request: Request, problem: Exception) -> Response:
     del request
     assert isinstance(problem, Problem)
     return problem_response(problem)
+
+
+async def _on_gone(request: Request, error: Exception) -> Response:
+    """Nobody reads it; it stands in the log."""
+    del request, error
+    return Response(status_code=GONE)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

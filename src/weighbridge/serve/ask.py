@@ -12,8 +12,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from weighbridge.serve.language import language_of
-from weighbridge.serve.pool import Job, Pool
+from weighbridge.serve.language import asked_language
+from weighbridge.serve.pool import Job, Pool, Reply
 from weighbridge.serve.problems import MEDIA_TYPE, Problem
 from weighbridge.serve.routes import Route
 from weighbridge.serve.settings import Settings
@@ -33,15 +33,15 @@ class Desk:
         self.settings = settings
         self.pool = pool
         self.store = store
-        self.jobs: dict[str, asyncio.Task[bytes]] = {}
-        self.tables: dict[Job, bytes] = {}
+        self.jobs: dict[str, asyncio.Task[Reply]] = {}
+        self.tables: dict[Job, Reply] = {}
 
     def posted(self, route: Route) -> Answer:
         """The answer to a ``POST`` of a route."""
 
         async def answer(request: Request) -> Response:
             _check_type(request)
-            job = self._job(route, await request.body())
+            job = self._job(route, await request.body(), request)
             media = _streams(request)
             if media is not None:
                 return self._stream(job, media, request)
@@ -54,7 +54,7 @@ class Desk:
 
         async def answer(request: Request) -> Response:
             body = json.dumps(query_of(request)).encode()
-            return await self._whole(self._job(route, body), request)
+            return await self._whole(self._job(route, body, request), request)
 
         return answer
 
@@ -67,9 +67,10 @@ class Desk:
             unknown = next((name for name in asked if name not in filters), None)
             if unknown is not None:
                 raise Problem("input", f"there is no filter {unknown[:40]!r} here")
-            job = Job(work, json.dumps(asked).encode(), self.settings.seconds)
+            lang = _language(request)
+            job = Job(work, json.dumps(asked).encode(), self.settings.seconds, lang=lang)
             if job in self.tables:
-                return _answered(self.tables[job], request)
+                return _answered(self.tables[job])
             return await self._whole(job, request)
 
         return answer
@@ -87,7 +88,8 @@ class Desk:
         async def answer(request: Request) -> Response:
             name = request.path_params["name"]
             asked = {"model" if work == "model" else "name": name}
-            job = Job(work, json.dumps(asked).encode(), self.settings.seconds)
+            lang = _language(request)
+            job = Job(work, json.dumps(asked).encode(), self.settings.seconds, lang=lang)
             try:
                 return await self._whole(job, request)
             except Problem as problem:
@@ -105,12 +107,12 @@ class Desk:
         task.cancel()
         return Response(status_code=204)
 
-    def _job(self, route: Route, body: bytes) -> Job:
+    def _job(self, route: Route, body: bytes, request: Request) -> Job:
         seconds = self.settings.long_seconds if route.long else self.settings.seconds
         handle = Store.handle(body) if route.name == "headers" else None
-        return Job(route.name, body, seconds, route.long, handle)
+        return Job(route.name, body, seconds, route.long, handle, _language(request))
 
-    async def _answer(self, job: Job, told: Any = None) -> bytes:
+    async def _answer(self, job: Job, told: Any = None) -> Reply:
         answer = await self.pool.run(job, told)
         if job.handle is not None:
             self.store.keep(job.handle, job.body)
@@ -124,7 +126,7 @@ class Desk:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 return Response(status_code=GONE)
-            return _answered(work.result(), request)
+            return _answered(work.result())
         finally:
             for task in (work, gone):
                 task.cancel()
@@ -151,7 +153,7 @@ class Desk:
             while (item := await news.get()) is not None:
                 yield written("progress", json.dumps(item).encode())
             try:
-                yield written("result", b'{"result":' + task.result() + b"}")
+                yield written("result", b'{"result":' + task.result().body + b"}")
             except Problem as problem:
                 yield written("problem", b'{"problem":' + problem.body() + b"}")
             except asyncio.CancelledError:
@@ -163,7 +165,7 @@ class Desk:
             task.cancel()
 
 
-async def _when_done(task: asyncio.Task[bytes], news: asyncio.Queue[dict[str, Any] | None]) -> None:
+async def _when_done(task: asyncio.Task[Reply], news: asyncio.Queue[dict[str, Any] | None]) -> None:
     await asyncio.wait({task})
     await news.put(None)
 
@@ -187,9 +189,9 @@ def _streams(request: Request) -> str | None:
     return next((media for media in (LINES, EVENTS) if media in accepted), None)
 
 
-def _answered(body: bytes, request: Request) -> Response:
-    language = {"content-language": _language(request)}
-    return Response(body, media_type="application/json", headers=language)
+def _answered(reply: Reply) -> Response:
+    language = {"content-language": reply.lang}
+    return Response(reply.body, media_type="application/json", headers=language)
 
 
 def _check_type(request: Request) -> None:
@@ -199,7 +201,8 @@ def _check_type(request: Request) -> None:
 
 
 def _language(request: Request) -> str:
-    return language_of(request.query_params.get("lang"), request.headers.get("accept-language"))
+    asked, accepted = request.query_params.get("lang"), request.headers.get("accept-language")
+    return asked_language(asked, accepted)
 
 
 def query_of(request: Request) -> dict[str, str]:

@@ -1,25 +1,21 @@
-"""Which language the words of an answer are in."""
+"""Which language the words of an answer are in: the body's, the query's, or the browser's."""
 
 from __future__ import annotations
 
-# One for each catalogue of words that there is.
-LANGUAGES = ("en",)
+from weighbridge.words import language_of
 
 
-def language_of(asked: str | None, accepted: str | None) -> str:
-    """The language asked for, else the best that ``Accept-Language`` names, else English.
+def asked_language(asked: object, accepted: str | None = None) -> str:
+    """The language asked for, else the first that ``Accept-Language`` names, else English.
 
-    >>> language_of("de", "fr;q=0.5, en-GB;q=0.9")
-    'en'
+    >>> asked_language("tr"), asked_language(None, "de, fa;q=0.5, zh-CN;q=0.9"), asked_language("x")
+    ('tr', 'zh', 'en')
     """
-    wanted = [asked] if asked else []
+    wanted = [asked] if isinstance(asked, str) else []
     ranked = [_ranked(part) for part in (accepted or "")[:500].split(",")]
-    wanted += [tag for _, tag in sorted(ranked, key=lambda pair: -pair[0])]
-    for tag in wanted:
-        base = tag.strip().lower().replace("_", "-").partition("-")[0]
-        if base in LANGUAGES:
-            return base
-    return LANGUAGES[0]
+    wanted += [tag for quality, tag in sorted(ranked, key=lambda pair: -pair[0]) if quality > 0]
+    found = (language_of(tag.strip()[:40]) for tag in wanted if tag.strip())
+    return next((tag for tag in found if tag is not None), "en")
 
 
 def _ranked(part: str) -> tuple[float, str]:

@@ -11,7 +11,7 @@ from weighbridge.options import ENGINES, Option, engine_options
 from weighbridge.options.common import DEPLOYMENT, WORKLOAD
 from weighbridge.options.training import GROUPS, SOLVES, TARGETS
 from weighbridge.request import ALIASES, TRAINING_ALIASES, Deployment, Training, Workload
-from weighbridge.serve.routes import PLAN_TARGETS, available
+from weighbridge.serve.routes import PLAN_TARGETS, available, own_options
 
 
 def options_to_dict() -> dict[str, Any]:
@@ -43,7 +43,8 @@ def options_to_dict() -> dict[str, Any]:
             ],
         },
         "routes": {
-            row.path: [option_to_dict(each, None) for each in row.own] for row in available()
+            row.path: [option_to_dict(each, None) for each in own_options(row)]
+            for row in available()
         },
     }
 

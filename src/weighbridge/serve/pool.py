@@ -36,6 +36,14 @@ class Job(NamedTuple):
     seconds: float
     long: bool = False
     handle: str | None = None
+    lang: str = "en"
+
+
+class Reply(NamedTuple):
+    """An answer as it is sent, and the language of its words."""
+
+    body: bytes
+    lang: str
 
 
 class Worker:
@@ -48,14 +56,15 @@ class Worker:
         self.questions = process.stdin
         self.answers = process.stdout
 
-    async def ask(self, job: Job, told: Told | None, supply: Supply) -> bytes:
+    async def ask(self, job: Job, told: Told | None, supply: Supply) -> Reply:
         """The answer of a job; raises Problem where there is none."""
-        self.questions.write(packed({"work": job.work, "handle": job.handle}, job.body))
+        asked = {"work": job.work, "handle": job.handle, "lang": job.lang}
+        self.questions.write(packed(asked, job.body))
         await self.questions.drain()
         while True:
             head, body = await read_frame_async(self.answers)
             if "done" in head:
-                return body
+                return Reply(body, head["lang"])
             if "problem" in head:
                 raise Problem(head["problem"], head["detail"], head.get("kind"))
             if "need" in head:
@@ -85,6 +94,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._long = asyncio.Semaphore(max(self.size - 1, 1))
         self._closed = False
+        self._at_work = 0
 
     @property
     def ready(self) -> bool:
@@ -94,7 +104,7 @@ class Pool:
     @property
     def busy(self) -> int:
         """How many workers are at work."""
-        return len(self._every) - self._idle.qsize()
+        return self._at_work
 
     async def open(self) -> None:
         """Start the workers; the first is waited for."""
@@ -114,7 +124,7 @@ class Pool:
             with suppress(TimeoutError):
                 await asyncio.wait_for(worker.process.wait(), 5)
 
-    async def run(self, job: Job, told: Told | None = None) -> bytes:
+    async def run(self, job: Job, told: Told | None = None) -> Reply:
         """The answer of a job. Raises Problem: busy, too long, or what the worker says."""
         if self.waiting >= self.settings.waiting:
             raise Problem("busy", "too many questions wait already; ask again in a moment")
@@ -126,9 +136,10 @@ class Pool:
         finally:
             self._long.release()
 
-    async def _run(self, job: Job, told: Told | None) -> bytes:
+    async def _run(self, job: Job, told: Told | None) -> Reply:
         worker: Worker = await self._in_time(self._idle.get())
         whole = False
+        self._at_work += 1
         try:
             async with asyncio.timeout(job.seconds):
                 answer = await worker.ask(job, told, self.supply)
@@ -147,6 +158,7 @@ class Pool:
                 "too-much", "the worker that was asked ended before it answered; ask for less"
             ) from None
         finally:
+            self._at_work -= 1
             if whole and not self._closed:
                 self._idle.put_nowait(worker)
             else:
@@ -208,10 +220,17 @@ async def _start(*, hub: bool) -> asyncio.subprocess.Process:
     kept = {k: v for k, v in os.environ.items() if hub or not k.startswith(SECRETS)}
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # the folder that the server was started in holds no part of it
         "-m",
         "weighbridge.serve.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**kept, **QUIET, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**kept, **QUIET, "PYTHONPATH": _path()},
         start_new_session=True,
     )
+
+
+def _path() -> str:
+    """Where a worker finds this very package."""
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))

@@ -7,6 +7,7 @@ The server, its OpenAPI and the worker all read this table. A route whose functi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Literal, NamedTuple
 
 from weighbridge.options import ENGINES, Option, engine_options
@@ -22,7 +23,9 @@ class Route(NamedTuple):
 
     ``base`` is the table of options that its body takes and ``own`` what it has beside them;
     ``lists`` are options that take a list of counts here, ``without`` those that it does not take.
-    ``subject`` says whether a model must be named. ``long`` work has the longer limit.
+    ``subject`` says whether a model must be named. ``long`` work has the longer limit. ``needs`` is
+    the function of the api without which there is no such route, ``tables`` where more of
+    its options stand.
     """
 
     path: str
@@ -35,6 +38,7 @@ class Route(NamedTuple):
     get: bool = True
     long: bool = False
     needs: str | None = None
+    tables: tuple[str, ...] = ()
     example: dict[str, object] | None = None
 
     @property
@@ -43,6 +47,7 @@ class Route(NamedTuple):
         return self.path.replace("/", "_")
 
 
+FILE = "FILE"
 PLAN_TARGETS = ("vllm", "sglang", "trtllm", "llama.cpp", "ollama", "transformers", "docker", "k8s",
                 "skypilot")  # fmt: skip
 CARD = {"model": "llama-3.1-8b", "on": "rtx-4090", "context": 8192}
@@ -81,10 +86,21 @@ ROUTES = (
           own=(Option("target", "the tool", "NAME", choices=TARGETS),),
           example={"model": "llama-3.1-8b", "method": "lora", "target": "trl"}),
     Route("fleet", "How many replicas a load needs, simulated", get=False, long=True,
-          needs="fleet"),
-    Route("recommend", "Which hardware serves a load best", get=False, long=True,
-          needs="recommend"),
-    Route("place", "Which models go on which devices", get=False, long=True, needs="place"),
+          needs="fleet", tables=("weighbridge.fleet.options:FLEET",),
+          example={"model": "llama-3.1-8b", "on": "h100", "users": 8, "requests": 200}),
+    Route("recommend", "Which hardware, engine and format serve best; or which models", get=False,
+          long=True, subject="maybe", needs="recommend",
+          tables=("weighbridge.options.recommend:WISHES",
+                  "weighbridge.options.recommend:MODELS"),
+          example={"on": "rtx-4090"}),
+    Route("place", "What of a model lies on which device, in host memory or on disk", get=False,
+          long=True, needs="place",
+          own=(Option("host_memory", "host memory for weights: 64GB", "SIZE", kind="size"),
+               Option("host_bandwidth", "bytes a second of host memory: 90GB/s", "RATE"),
+               Option("disk", "weights may lie on a disk that is read at this rate", "RATE"),
+               Option("prefill_weight", "seconds of a prompt's token count as often as this",
+                      "W", kind="number")),
+          example={"model": "llama-3.1-70b", "on": "2xrtx-4090", "host_memory": "128GB"}),
 )  # fmt: skip
 
 
@@ -93,6 +109,26 @@ def available() -> tuple[Route, ...]:
     from weighbridge import api
 
     return tuple(row for row in ROUTES if row.needs is None or hasattr(api, row.needs))
+
+
+def own_options(route: Route) -> tuple[Option, ...]:
+    """The options of a route beside those of its base. A server reads no file for a request, so
+    that an option that names one is left out, and refused."""
+    return tuple(each for each in (*route.own, *_table(route)) if each.metavar != FILE)
+
+
+def files_of(route: Route) -> tuple[str, ...]:
+    """The options that would name a file of the server's."""
+    return tuple(each.name for each in _table(route) if each.metavar == FILE)
+
+
+def _table(route: Route) -> tuple[Option, ...]:
+    rows: dict[str, Option] = {}
+    for table in route.tables:
+        module, _, name = table.partition(":")
+        for option in getattr(import_module(module), name):
+            rows.setdefault(option.name, option)
+    return tuple(rows.values())
 
 
 def plan_options() -> tuple[Option, ...]:
@@ -116,6 +152,6 @@ def options_of(route: Route) -> tuple[Option, ...]:
         base = plan_options()
     elif route.base == "training":
         base = TRAINING
-    own = {option.name for option in route.own}
-    left = (each for each in base if each.name not in own and each.name not in route.without)
-    return (*left, *route.own)
+    beside = own_options(route)
+    hidden = {option.name for option in beside} | set(route.without)
+    return (*(each for each in base if each.name not in hidden), *beside)

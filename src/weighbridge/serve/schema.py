@@ -12,9 +12,9 @@ from typing import Any
 from weighbridge.model.posted import FORMATS, MAX_NAME, MAX_TENSORS
 from weighbridge.options import LARGEST_COUNT, Option
 from weighbridge.request import ALIASES, TRAINING_ALIASES
-from weighbridge.serve.language import LANGUAGES
 from weighbridge.serve.routes import Route, engines_of, options_of
 from weighbridge.serve.work import LONGEST, MOST_USERS
+from weighbridge.words import LANGUAGES
 
 Schema = dict[str, Any]
 MOST_SIZE = 2**63 - 1

@@ -13,6 +13,7 @@ from typing import Any
 
 from weighbridge import api
 from weighbridge.errors import RequestError
+from weighbridge.serve.routes import available, files_of
 
 Told = Callable[..., None]
 Options = dict[str, Any]
@@ -24,6 +25,10 @@ MOST_POINTS, LONGEST, MOST_USERS = 20_000, 2**24, 2**16
 
 def do(name: str, model: str | None, options: Options, told: Told) -> dict[str, Any]:
     """The answer of the work called ``name``."""
+    for row in available():
+        if row.name == name:
+            for option in files_of(row):
+                _refuse(options, option)
     work = WORK.get(name) or _of_api(name)
     return work(model, options, told)
 
@@ -88,7 +93,7 @@ def _speed(model: str | None, options: Options, told: Told) -> dict[str, Any]:
 def _refuse(options: Options, name: str) -> None:
     """A parameter of the function that is no option here: it would read a file."""
     if name in options:
-        raise RequestError(f"there is no option {name!r} here")
+        raise RequestError(f"{name} names a file, and a server reads none for a request")
 
 
 def _train(model: str | None, options: Options, told: Told) -> dict[str, Any]:

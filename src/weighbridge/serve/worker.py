@@ -36,7 +36,7 @@ def main() -> int:
         return 0
     worker = Worker(first[0], source, answers)
     worker.warm()
-    lock_down(memory=first[0]["memory"], hub=first[0]["hub"])
+    lock_down(memory=first[0]["memory"], hub=worker.access.hub, roots=worker.access.roots)
     worker.say({"ready": True})
     while True:
         frame = read_frame(source)
@@ -76,7 +76,9 @@ class Worker:
     def answer(self, head: dict[str, Any], raw: bytes) -> None:
         """One question: an answer or a problem, whatever it is."""
         from weighbridge.errors import InputError
+        from weighbridge.words import say, use
 
+        use(head["lang"])
         try:
             body = self._answered(head, raw)
         except _Malformed as error:
@@ -84,11 +86,13 @@ class Worker:
         except _Gone as error:
             self.say({"problem": "gone", "detail": str(error)})
         except InputError as error:
-            detail = _one_line(str(error))
+            detail = say(_one_line(str(error)))
             self.say({"problem": "input", "detail": detail, "kind": type(error).__name__})
         except MemoryError:
             self.say({"problem": "too-much", "detail": "the answer takes more memory than this "
                       "server gives to one; ask for less"})  # fmt: skip
+        except Refused as error:
+            self.say({"problem": "input", "detail": str(error)})
         except RecursionError:
             self.say({"problem": "input", "detail": "the request is nested too deeply"})
         except Exception as error:
@@ -107,19 +111,27 @@ class Worker:
             detail = f"the answer has {len(body):,} bytes, more than {self.most:,}; ask for less"
             self.say({"problem": "too-much", "detail": detail})
         else:
-            self.say({"done": True}, body)
+            from weighbridge.words import language
+
+            self.say({"done": True, "lang": language()}, body)
 
     def _answered(self, head: dict[str, Any], raw: bytes) -> bytes:
         from weighbridge.model.access import limited
+        from weighbridge.serve.language import asked_language
         from weighbridge.serve.work import do
+        from weighbridge.words import say_all, use
 
         work = head["work"]
         sent = _parsed(raw, work)
+        if sent.get("lang") is not None:
+            use(asked_language(sent["lang"]))
         sent.pop("lang", None)
         model, given = self._model(work, head, sent)
         with limited(self.access._replace(given=given)):
             found = do(work, model, sent, self._teller())
-        text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(
+            say_all(found), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
         return text.encode("utf-8", "replace")
 
     def _model(
@@ -181,14 +193,26 @@ class Worker:
 
 
 def progress_of(values: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
-    """``(3, 10, "text")``, ``(0.3,)`` or names → ``{"done", "of", "text"}``, plain values alone."""
-    names = ("done", "of", "text")
-    pairs = {**dict(zip(names, values, strict=False)), **named}
-    return {key: value for key, value in pairs.items() if isinstance(value, (int, float, str))}
+    """What a function tells, whatever its order: a text, and how many are done of how many.
+
+    >>> progress_of(("cards: 4", 0.25), {}), progress_of((3, 10), {})
+    ({'text': 'cards: 4', 'done': 0.25, 'of': 1}, {'done': 3, 'of': 10})
+    """
+    every = [*values, *named.values()]
+    texts = [each for each in every if isinstance(each, str)]
+    numbers = [each for each in every if isinstance(each, (int, float))]
+    found: dict[str, Any] = {"text": texts[0]} if texts else {}
+    if numbers:
+        found |= {"done": numbers[0], "of": numbers[1] if len(numbers) > 1 else 1}
+    return found
 
 
 class _Malformed(Exception):
     """A body that is no JSON object."""
+
+
+class Refused(PermissionError):
+    """What no answer needs, and no worker does."""
 
 
 class _Gone(Exception):
@@ -217,8 +241,12 @@ def _hub_cache() -> str:
     return str(constants.HF_HUB_CACHE)
 
 
-def lock_down(*, memory: int, hub: bool) -> None:
-    """Lower this process's own limits, and refuse what no answer needs."""
+def lock_down(*, memory: int, hub: bool, roots: tuple[str, ...] | None = ()) -> None:
+    """Lower this process's own limits, and refuse what no answer needs.
+
+    Where the Hub is not asked, no file is read beside the program's own and those under ``roots``;
+    its client reads certificates and settings wherever they lie.
+    """
     try:
         import resource
     except ImportError:  # no such limits on Windows; the server's time limit remains
@@ -232,13 +260,26 @@ def lock_down(*, memory: int, hub: bool) -> None:
     if not hub:
         refused |= {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto"}
 
+    own = {os.path.realpath(path) for path in (*sys.path, sys.prefix, sys.base_prefix) if path}
+    readable = tuple(sorted(own | set(roots or ())))
+
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in refused:
-            raise PermissionError(f"a worker may not do this: {event}")
+            raise Refused(f"a worker may not do this: {event}")
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING:
-            raise PermissionError("a worker writes no files")
+            raise Refused("a worker writes no files")
+        if not hub and event in {"open", "os.listdir", "os.scandir"}:
+            _check_readable(arguments[0], readable)
 
     sys.addaudithook(hook)
+
+
+def _check_readable(path: Any, readable: tuple[str, ...]) -> None:
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        return  # open already
+    resolved = os.path.realpath(os.fsdecode(path))
+    if not any(resolved == each or resolved.startswith(each + os.sep) for each in readable):
+        raise Refused("a worker reads no file beside its own and those of --root")
 
 
 if __name__ == "__main__":

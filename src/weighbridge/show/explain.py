@@ -11,6 +11,7 @@ from weighbridge.planner import DevicePlan, Plan
 from weighbridge.show.labels import BASES, LOOKS, label, look, phase_label, place
 from weighbridge.show.why import show_inputs
 from weighbridge.term import Term
+from weighbridge.words import say
 
 WORDS = {
     "weights": "The parameters of the model in the format they are held in, with its scales.",
@@ -64,8 +65,8 @@ def _explained(name: str, devices: Sequence[DevicePlan]) -> dict[str, Any]:
     vendor = next((each.card.vendor for each in devices if each.card is not None), None)
     return {
         "name": name,
-        "label": label(name, vendor),
-        "what": WORDS.get(name, ""),
+        "label": say(label(name, vendor)),
+        "what": say(WORDS.get(name, "")),
         "colour": look(name).colour,
         "terms": [
             _in_numbers(device.index, term)
@@ -87,7 +88,7 @@ def _in_numbers(device: int, term: Term) -> dict[str, Any]:
     return {
         **term.to_dict(),
         "device": device,
-        "phase_label": phase_label(term.phase),
-        "basis_label": BASES.get(term.basis, term.basis),
+        "phase_label": say(phase_label(term.phase)),
+        "basis_label": say(BASES.get(term.basis, term.basis)),
         "with": show_inputs(term.inputs),
     }
