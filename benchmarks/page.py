@@ -1,7 +1,7 @@
-"""The page in a real browser: the first answer after loading, and a slider's move until its answer.
+"""The page in a real browser: its first answer after loading, and a slider's move.
 
-Run by ``scripts/page_speed``; needs the page, chromium and playwright. Times are of the browser's own
-clock: from the start of the navigation to the first ledger drawn, and from the slider's event to
+Run by ``scripts/page_speed``; needs the page, chromium and playwright. Times are of the browser's
+own clock: from the start of the navigation to the first ledger drawn, and from the slider's event to
 the frame that shows the new total.
 """
 
@@ -28,7 +28,8 @@ MOVE = """(at) => new Promise(done => {
   const began = performance.now()
   slider.value = String(at)
   slider.dispatchEvent(new Event('input', {bubbles: true}))
-  const look = () => total() !== before ? done(performance.now() - began) : requestAnimationFrame(look)
+  const look = () => total() !== before
+    ? done(performance.now() - began) : requestAnimationFrame(look)
   look()
   setTimeout(() => done(NaN), 5000)
 })"""

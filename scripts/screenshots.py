@@ -39,9 +39,8 @@ def main() -> None:
             )
             IMAGES.mkdir(parents=True, exist_ok=True)
             for name, lang, colours, width, height in PICTURES:
-                page = browser.new_page(
-                    viewport={"width": width, "height": height}, color_scheme=colours
-                )
+                page = browser.new_page(viewport={"width": width, "height": height})
+                page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
                 page.goto(f"{found[0]}/?lang={lang}{QUESTION}")
                 page.wait_for_selector(".verdict")
                 page.wait_for_load_state("networkidle")

@@ -52,9 +52,9 @@ __all__ = [
     "fit",
     "list_cards",
     "plan",
+    "room",
     "rules",
     "speed",
-    "room",
     "sweep",
     "train",
 ]

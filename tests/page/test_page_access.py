@@ -37,9 +37,14 @@ def look_through(page: Any) -> None:
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not in web/node_modules; scripts/page")
 @pytest.mark.parametrize(
     ("lang", "scheme", "width", "question"),
-    [("en", "light", 1360, ""), ("en", "dark", 1360, OVER), ("fa", "dark", 390, ""),
-     ("tr", "light", 390, TRAIN), ("zh", "light", 1360, TRAIN)],
-)  # fmt: skip
+    [
+        ("en", "light", 1360, ""),
+        ("en", "dark", 1360, OVER),
+        ("fa", "dark", 390, ""),
+        ("tr", "light", 390, TRAIN),
+        ("zh", "light", 1360, TRAIN),
+    ],
+)
 def test_axe_finds_nothing_serious(
     watch: Watch, lang: str, scheme: str, width: int, question: str
 ) -> None:
@@ -73,8 +78,18 @@ def test_the_whole_question_is_asked_by_keyboard(watch: Watch) -> None:
     for _ in range(24):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.name"))
-    for name in ("choose_file", "more_0", "card_0", "add_card", "engine", "weights",
-                 "kv_cache_dtype", "max_model_len", "concurrency", "output_tokens"):  # fmt: skip
+    for name in (
+        "choose_file",
+        "more_0",
+        "card_0",
+        "add_card",
+        "engine",
+        "weights",
+        "kv_cache_dtype",
+        "max_model_len",
+        "concurrency",
+        "output_tokens",
+    ):
         assert name in reached
     page.focus("button[name=why_kv_cache]")
     page.keyboard.press("Space")
@@ -105,7 +120,9 @@ def test_the_verdict_is_announced_and_charts_say_what_they_show(watch: Watch) ->
     assert label is not None
     assert "22.03 GiB" in label
     page.locator("[data-figure=context]").scroll_into_view_if_needed()
-    assert "tokens fit" in (page.get_attribute("[data-figure=context] [role=img]", "aria-label") or "")  # fmt: skip
+    shown = page.get_attribute("[data-figure=context] [role=img]", "aria-label")
+    assert shown is not None
+    assert "tokens fit" in shown
 
 
 def test_a_phone_has_room_for_a_finger(watch: Watch) -> None:

@@ -15,13 +15,24 @@ from weighbridge.show.labels import LOOKS
 ROOT = Path(__file__).parent.parent.parent
 WORDS = ROOT / "src" / "weighbridge" / "words"
 LANGUAGES = ("en", "tr", "fa", "zh")
-SOURCES = [*sorted((ROOT / "web" / "src").rglob("*.ts")), *sorted((ROOT / "web" / "src").rglob("*.tsx"))]  # fmt: skip
+SOURCES = sorted((ROOT / "web" / "src").rglob("*.ts*"))
 CATALOGUES = {
     lang: json.loads((WORDS / f"{lang}.json").read_text(encoding="utf-8")) for lang in LANGUAGES
 }
 # Words that are looked up by a name of the server's are in these groups.
-GROUPS = ("term", "phase", "basis", "part", "bound", "method", "what", "theme", "file",
-          "verdict", "sentence")  # fmt: skip
+GROUPS = (
+    "term",
+    "phase",
+    "basis",
+    "part",
+    "bound",
+    "method",
+    "what",
+    "theme",
+    "file",
+    "verdict",
+    "sentence",
+)
 
 
 def page_words(lang: str) -> dict[str, str]:
@@ -95,7 +106,8 @@ def test_formulas_keep_their_direction_in_persian(watch: Watch) -> None:
     page = watch.open(lang="fa")
     page.click("button[name=why_kv_cache]")
     for selector in (".formula", "input[name=model]", ".bar"):
-        assert page.evaluate(f"getComputedStyle(document.querySelector('{selector}')).direction") == "ltr"  # fmt: skip
+        style = f"getComputedStyle(document.querySelector('{selector}'))"
+        assert page.evaluate(f"{style}.direction") == "ltr"
 
 
 def test_the_language_is_chosen_and_kept(watch: Watch) -> None:

@@ -32,7 +32,6 @@ def test_a_link_restores_everything(watch: Watch, question: str) -> None:
     page = watch.open(question)
     watch.settle()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.wait_for_load_state("networkidle")
     page.click("button[name=share]")
     link = page.evaluate("navigator.clipboard.readText()")
     assert link == page.url
@@ -40,7 +39,7 @@ def test_a_link_restores_everything(watch: Watch, question: str) -> None:
     other = page.context.new_page()
     other.goto(link)
     other.wait_for_selector(".verdict")
-    other.wait_for_load_state("networkidle")
+    other.wait_for_selector("#answer[aria-busy=false]")
     assert ledger(other) == ledger(page)
 
 

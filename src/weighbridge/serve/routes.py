@@ -56,7 +56,7 @@ SERVED = {"model": "llama-3.1-8b", "on": "h100", "engine": "vllm", "concurrency"
 ROUTES = (
     Route("plan", "What a model takes, on which card it fits, and why", example=CARD),
     Route("fit", "The longest context, the most users and the best format that a card holds",
-          example=CARD),
+          long=True, example=CARD),
     Route("speed", "Time per token and to the first token, and where it goes",
           own=(Option("what_if", "what each remedy is worth", kind="flag"),
                Option("drafts", "tokens drafted in each step", "N", kind="count")),
@@ -75,7 +75,8 @@ ROUTES = (
           example={**CARD, "context": [4096, 8192], "concurrency": [1, 4]}),
     Route("room", "What contexts and users need, and which of them run at once",
           lists=("max_model_len", "concurrency"), without=("input_tokens", "output_tokens"),
-          get=False, example={**SERVED, "context": [4096, 8192], "concurrency": [1, 4]}),
+          get=False, long=True,
+          example={**SERVED, "context": [4096, 8192], "concurrency": [1, 4]}),
     Route("launch/read", "What a launch command means", subject="maybe", get=False,
           own=(Option("command", "the command: vllm serve …"),),
           example={"command": "vllm serve meta-llama/Llama-3.1-8B --max-model-len 8192"}),

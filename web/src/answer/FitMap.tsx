@@ -2,7 +2,7 @@
 
 import { useRef, useState } from 'preact/hooks'
 import type { Room } from '../types'
-import { gib, size, tokens } from '../units'
+import { GIB, gib, tokens } from '../units'
 import { number, t } from '../words'
 
 interface Props {
@@ -41,7 +41,8 @@ export function FitMap({ found, context, users, onPick }: Props) {
               {found.concurrencies.map((count, column) => {
                 const bytes = found.need_bytes[row]?.[column] ?? 0
                 const kind = kindOf(found, row, column)
-                const label = t('map.cell', { context: tokens(length), users: count, size: size(bytes), verdict: t(`verdict.${kind}`) })
+                const shown = short(bytes)
+                const label = t('map.cell', { context: tokens(length), users: count, size: shown.endsWith('T') ? `${shown}iB` : `${shown} GiB`, verdict: t(`verdict.${kind}`) })
                 const current = length === context && count === users
                 return (
                   <td key={count} role="gridcell" class={kind} aria-selected={current}>
@@ -55,7 +56,7 @@ export function FitMap({ found, context, users, onPick }: Props) {
                       onKeyDown={(event) => move(event, row, column)}
                       onClick={() => onPick(length, count)}
                     >
-                      <bdi>{bytes >= 999.5 * 2 ** 30 ? number(Math.round(bytes / 2 ** 40)) + 'T' : gib(bytes, bytes < 9.95 * 2 ** 30 ? 1 : 0)}</bdi>
+                      <bdi>{shown}</bdi>
                     </button>
                   </td>
                 )
@@ -66,6 +67,12 @@ export function FitMap({ found, context, users, onPick }: Props) {
       </table>
     </div>
   )
+}
+
+/** `17`, `9.5` GiB, and `2T` from a thousand on. */
+function short(bytes: number): string {
+  if (bytes >= 999.5 * GIB) return `${number(Math.round(bytes / GIB / 1024))}T`
+  return gib(bytes, bytes < 9.95 * GIB ? 1 : 0)
 }
 
 function kindOf(found: Room, row: number, column: number): 'fits' | 'tight' | 'over' | 'unknown' {

@@ -18,6 +18,8 @@ const CONTEXTS = [1, 2, 4, 8, 16, 32, 64, 128, 256].map((n) => n * K)
 const USERS = [1, 2, 4, 8, 16, 32, 64, 128]
 /** These engines are simulated graph by graph, so that a point costs more. */
 const COARSE = ['llama.cpp', 'ollama']
+const FEW_CONTEXTS = [2, 8, 32, 128].map((n) => n * K)
+const FEW_USERS = [1, 4, 16, 64]
 
 const NOTHING = { max_model_len: undefined, output_tokens: undefined, input_tokens: undefined }
 
@@ -25,7 +27,7 @@ export function ContextPlot() {
   const users = Number(option('concurrency') ?? 1)
   const coarse = COARSE.includes(engineOf(question.value))
   const series = coarse ? [users] : [users, users * 4, users * 16]
-  const later = useLater<Room>('room', (mode) => (mode === 'serve' ? { ...NOTHING, context: CONTEXTS, concurrency: series } : null), String(users))
+  const later = useLater<Room>('room', (mode) => (mode === 'serve' ? { ...NOTHING, context: coarse ? FEW_CONTEXTS : CONTEXTS, concurrency: series } : null), String(users))
   const found = later.value.value
   const context = Number(option('max_model_len') ?? 0)
   const drawn = useMemo(() => (found === null ? null : drawing(found, context)), [found, context])
@@ -77,8 +79,8 @@ function tableOf(found: Room): { head: string[]; rows: (string | number)[][] } {
 
 export function Map() {
   const coarse = COARSE.includes(engineOf(question.value))
-  const contexts = coarse ? CONTEXTS.filter((_, at) => at % 2 === 1) : CONTEXTS
-  const users = coarse ? USERS.filter((_, at) => at % 2 === 0) : USERS
+  const contexts = coarse ? FEW_CONTEXTS : CONTEXTS
+  const users = coarse ? FEW_USERS : USERS
   const later = useLater<Room>('room', (mode) => (mode === 'serve' ? { ...NOTHING, context: contexts, concurrency: users } : null), 'map')
   const found = later.value.value
   return (
