@@ -1,8 +1,8 @@
 """The page in a real browser: its first answer after loading, and a slider's move.
 
 Run by ``scripts/page_speed``; needs the page, chromium and playwright. Times are of the browser's
-own clock: from the start of the navigation to the first ledger drawn, and from the slider's event to
-the frame that shows the new total.
+own clock: from the start of the navigation to the first ledger drawn, and from the slider's
+event to the frame that shows the new total.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ TRAIN = "#mode=train&model=llama-3.1-8b&on=2xh100-sxm&train.method=full"
 OVER = "#model=llama-3.1-70b&on=rtx-4090&engine=vllm&max_model_len=8192"
 
 
-def violations(page: Any) -> list[str]:
+def violations(page: Any, where: str = "body") -> list[str]:
     # evaluate, and not a script element: the page's policy lets none in.
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    found = page.evaluate("where => axe.run(where, {resultTypes: ['violations']})", where)
     return [
         f"{each['id']} ({each['impact']}): {node['html'][:160]}"
         for each in found["violations"]
@@ -39,9 +39,7 @@ def look_through(page: Any) -> None:
     ("lang", "scheme", "width", "question"),
     [
         ("en", "light", 1360, ""),
-        ("en", "dark", 1360, OVER),
-        ("fa", "dark", 390, ""),
-        ("tr", "light", 390, TRAIN),
+        ("fa", "dark", 390, OVER),
         ("zh", "light", 1360, TRAIN),
     ],
 )
@@ -58,7 +56,7 @@ def test_axe_finds_nothing_serious(
     until(lambda: page.locator(".compare").count() == 1)
     assert violations(page) == []
     page.click("button[name=export]")
-    assert violations(page) == []
+    assert violations(page, ".menu") == []
 
 
 def test_the_whole_question_is_asked_by_keyboard(watch: Watch) -> None:
@@ -96,6 +94,7 @@ def test_the_whole_question_is_asked_by_keyboard(watch: Watch) -> None:
     assert page.locator("tr.why").count() == 1
     page.focus("button[name=export]")
     page.keyboard.press("Enter")
+    page.wait_for_selector("[role=menuitem]:focus")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.name") == "export_svg"
     page.keyboard.press("Escape")

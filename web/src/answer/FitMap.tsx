@@ -42,7 +42,7 @@ export function FitMap({ found, context, users, onPick }: Props) {
                 const bytes = found.need_bytes[row]?.[column] ?? 0
                 const kind = kindOf(found, row, column)
                 const shown = short(bytes)
-                const label = t('map.cell', { context: tokens(length), users: count, size: shown.endsWith('T') ? `${shown}iB` : `${shown} GiB`, verdict: t(`verdict.${kind}`) })
+                const label = t('map.cell', { context: tokens(length), users: count, size: shown.endsWith('T') ? shown : `${shown} GiB`, verdict: t(`verdict.${kind}`) })
                 const current = length === context && count === users
                 return (
                   <td key={count} role="gridcell" class={kind} aria-selected={current}>

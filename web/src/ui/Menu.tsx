@@ -1,6 +1,6 @@
 /** A button that opens a short list of actions. */
 
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 export interface Action {
   name: string
@@ -11,7 +11,7 @@ export interface Action {
 export function Menu({ name, label, actions }: { name: string; label: string; actions: Action[] }) {
   const [open, setOpen] = useState(false)
   const root = useRef<HTMLDivElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return
     root.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus()
     const away = (event: Event): void => {
