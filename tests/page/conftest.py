@@ -78,7 +78,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def context(chromium: Any) -> Iterator[Any]:
     """One profile for all tests, so that the page's files are fetched and compiled once."""
-    made = chromium.new_context(viewport={"width": 1360, "height": 900}, locale="en-US")
+    made = chromium.new_context(viewport={"width": 1360, "height": 700}, locale="en-US")
     made.set_default_timeout(20_000)
     yield made
     made.close()

@@ -41,7 +41,7 @@ export function useLater<T>(route: string, extra: (mode: string) => Record<strin
     if (seen.current === null) return
     const watcher = new IntersectionObserver(
       (entries) => (state.visible.value = entries.some((entry) => entry.isIntersecting)),
-      { rootMargin: '200px' },
+      { rootMargin: '40px' },
     )
     watcher.observe(seen.current)
     return () => watcher.disconnect()
