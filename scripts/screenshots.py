@@ -11,7 +11,7 @@ from pathlib import Path
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 QUESTION = (
     "#model=qwen3-30b-a3b&on=2xrtx-4090&engine=vllm&weights=fp8&max_model_len=16384"
-    "&output_tokens=512&concurrency=8"
+    "&output_tokens=512&concurrency=4"
 )
 # name, language, colours, width, height
 PICTURES = (

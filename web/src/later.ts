@@ -20,7 +20,10 @@ const REST = 220
 
 let last: Promise<unknown> = Promise.resolve()
 
-/** One such question at a time, so that the server always has a hand free for the ledger itself. */
+/**
+ * One such question at a time, and what has begun is let end: a worker of the server's is always free
+ * for the ledger itself, and none is lost with a connection that was closed under it.
+ */
 function inTurn<T>(run: () => Promise<T>): Promise<T> {
   const mine = last.then(run, run)
   last = mine.catch(() => undefined)
@@ -69,7 +72,12 @@ export function useLater<T>(route: string, extra: (mode: string) => Record<strin
     }
     const stop = new AbortController()
     const timer = setTimeout(() => {
-      inTurn(() => post<T>(route, { ...body, ...more }, stop.signal)).then(
+      inTurn(async () => {
+        stop.signal.throwIfAborted()
+        const value = await post<T>(route, { ...body, ...more })
+        stop.signal.throwIfAborted()
+        return value
+      }).then(
         (value) => settle(value, null),
         (error: unknown) => aborted(error) || settle(null, error instanceof Problem ? error.message : String(error)),
       )

@@ -20,17 +20,15 @@ const MARKS: Record<Judgement, string> = { fits: '✓', tight: '≈', over: '✕
 
 export function Verdict({ made }: { made: Weighing }) {
   const judgement = judge(made)
-  const device = fullest(made.devices)
+  // An engine may refuse, or its cache be too small for all, where every device holds its part.
+  const elsewhere = made.verdict.fits === false && fullest(made.devices)?.fits === true
   return (
     <div class={`verdict ${judgement}`}>
       <p class="headline">
         <span class="mark" aria-hidden="true">{MARKS[judgement]}</span>
         <strong>{t(`verdict.${judgement}`)}</strong>
-        <span class="sentence">{sentence(made)}</span>
+        <span class="sentence">{elsewhere ? <bdi dir="auto">{made.verdict.because}</bdi> : sentence(made)}</span>
       </p>
-      {made.verdict.fits === false && device?.fits === true && (
-        <p class="because"><bdi dir="auto">{made.verdict.because}</bdi></p>
-      )}
       <dl class="figures">{plan.value !== null ? <Serving made={plan.value} /> : training.value !== null && <Step made={training.value} />}</dl>
     </div>
   )
