@@ -130,9 +130,13 @@ def test_every_command_prints_json(
         "rules": ["gpt2"],
         "card": ["h100"],
         "fit": ["gpt2", "--on", "t4"],
+        "recommend": ["gpt2", "--on", "t4"],
         "train": ["gpt2"],
         "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
         "log": [str(log)],
+        "store": ["list", "--store", str(tmp_path / "store.db")],
+        "watch": [str(os.getpid()), "--once"],
+        "accuracy": ["--set", "tensorrt-llm"],
     }.get(name, [])
     if name == "calibrate":
         runs = tmp_path / "runs.json"

@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Any
 from weighbridge._version import __version__
 
 if TYPE_CHECKING:
-    from weighbridge.api import explain, fit, plan, room, rules, speed, sweep, train
+    from weighbridge.api import (
+        check,
+        explain,
+        fit,
+        place,
+        plan,
+        recommend,
+        room,
+        rules,
+        speed,
+        sweep,
+        train,
+    )
     from weighbridge.errors import InputError, WeighbridgeError
     from weighbridge.hardware.cards import find_card, list_cards
     from weighbridge.planner import Plan
@@ -28,10 +40,13 @@ _WHERE = {
     "Request": "request",
     "Term": "term",
     "WeighbridgeError": "errors",
+    "check": "api",
     "find_card": "hardware.cards",
     "explain": "api",
     "fit": "api",
+    "recommend": "api",
     "list_cards": "hardware.cards",
+    "place": "api",
     "plan": "api",
     "rules": "api",
     "speed": "api",
@@ -47,11 +62,14 @@ __all__ = [
     "Term",
     "WeighbridgeError",
     "__version__",
+    "check",
     "explain",
     "find_card",
     "fit",
     "list_cards",
+    "place",
     "plan",
+    "recommend",
     "room",
     "rules",
     "speed",

@@ -26,9 +26,6 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
             "--drafts", type=count("--drafts"), default=0, metavar="N",
             help="tokens drafted in each step, accepted as measured for multi-token prediction",
         )  # fmt: skip
-        parser.add_argument(
-            "--calibration", metavar="FILE", help="constants of your own machine (weigh calibrate)"
-        )
     parser.add_argument("--history", action="store_true", help="growth by year, from the tables")
     parser.add_argument("--plot", metavar="FILE", help="draw it: .svg or .png")
     return _history if history else lambda options: _speed(options, arguments)
@@ -43,7 +40,6 @@ def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         options.model,
         drafts=options.drafts,
         what_if=options.what_if,
-        calibration=options.calibration,
         **request_options(options, arguments),
     )
     found = report.answer

@@ -8,6 +8,7 @@ The block sizes are those of :mod:`weighbridge.model.ggml`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from math import prod
 
 from weighbridge.formats import layouts
@@ -117,8 +118,13 @@ def category_of(parameter: Parameter) -> Category:
         return "output"
     if parameter.role == "embedding":
         return "embedding"
+    return _category_named(parameter.name)
+
+
+@lru_cache(maxsize=2**14)
+def _category_named(name: str) -> Category:
     for category, names in _NAMES:
-        if re.search(names, parameter.name):
+        if re.search(names, name):
             return category
     return "other"
 

@@ -15,7 +15,6 @@ tflops             dense 10¹² operations/s by type; ``tflops_source`` where de
 link               ``NVLink``; ``link_gb_per_s`` both directions together, per card;
                    ``link_joins`` how many cards it joins at most
 pcie, watts        ``PCIe 5.0 x16``; board power
-usd_per_hour       ``[low, high]`` of cloud offers for one card; ``price_source``
 source, notes      where the figures come from; doubts, one sentence each
 aliases            other names of this card alone (case, spaces and maker do not matter)
 common             names that several cards share; ``default_for`` those that mean this one
@@ -38,6 +37,8 @@ _PCIE_LANE |= {5: 32e9 * 128 / 130 / 8, 6: 64e9 * 242 / 256 / 8}
 
 class Card(NamedTuple):
     """An accelerator: memory in bytes, speeds in bytes/s and FLOP/s; None is "not known".
+
+    ``own_context`` is what a process was measured to take: typical, low, high, source.
 
     ``link_bandwidth`` counts both directions of all links of one card; ``pcie_bandwidth`` one.
     """
@@ -66,12 +67,10 @@ class Card(NamedTuple):
     link_joins: int | None = None
     pcie: str | None = None
     watts: int | None = None
-    price_low: float | None = None
-    price_high: float | None = None
-    price_source: str | None = None
     notes: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     common: tuple[str, ...] = ()
+    own_context: tuple[int, int, int, str] | None = None
 
     @property
     def usable(self) -> Usable:
@@ -122,7 +121,6 @@ class Card(NamedTuple):
 def card_from_row(row: Mapping[str, Any]) -> Card:
     """A :class:`Card` from one parsed row of ``cards.jsonl``."""
     low, visible, high = _visible(row.get("visible"))
-    price = row.get("usd_per_hour") or (None, None)
     memory = str(row["memory"])
     return Card(
         id=row["id"],
@@ -149,9 +147,6 @@ def card_from_row(row: Mapping[str, Any]) -> Card:
         link_joins=row.get("link_joins"),
         pcie=row.get("pcie"),
         watts=row.get("watts"),
-        price_low=price[0],
-        price_high=price[1],
-        price_source=row.get("price_source"),
         notes=tuple(row.get("notes", ())),
         aliases=tuple(row.get("aliases", ())),
         common=tuple(row.get("common", ())),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from weighbridge.hardware.card import Card
+from weighbridge.hardware.prices import KINDS, price_of
 from weighbridge.units import TB, format_bytes, format_bytes_decimal
 
 HEADER = ("card", "name", "memory", "usable", "bandwidth", "bf16", "link", "watts", "year")
@@ -56,8 +57,7 @@ def card_details(card: Card) -> list[tuple[str, str]]:
         ("link", _link(card)),
         ("host", card.pcie),
         ("power", None if card.watts is None else f"{card.watts} W"),
-        ("price", _price(card)),
-        ("price, source", card.price_source),
+        *((f"price, {kind}", text) for kind, text in _prices(card)),
         ("source", card.source),
         ("also called", ", ".join((*card.aliases, *card.common))),
     ]
@@ -82,6 +82,9 @@ def card_to_dict(card: Card) -> dict[str, Any]:
         "usable_high": usable.high,
         "usable_basis": usable.basis,
         "usable_why": usable.why,
+        "prices": [
+            price.to_dict() for kind in KINDS if (price := price_of(card, kind)) is not None
+        ],
     }
 
 
@@ -112,7 +115,7 @@ def _link(card: Card) -> str | None:
     )
 
 
-def _price(card: Card) -> str | None:
-    if card.price_low is None or card.price_high is None:
-        return None
-    return f"${card.price_low:.2f} to ${card.price_high:.2f} an hour in the cloud"
+def _prices(card: Card) -> list[tuple[str, str]]:
+    """The range of each kind of price that is known, with its dates and who asks it."""
+    found = [price for kind in KINDS if (price := price_of(card, kind)) is not None]
+    return [(price.kind, f"{price}; {price.providers}") for price in found]

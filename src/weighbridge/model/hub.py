@@ -280,6 +280,22 @@ class Hub:
         raise refusal(self.host, code, said, what, token=bool(self._token))
 
 
+def snapshot(repo: str, commit: str, files: Sequence[str]) -> str:
+    """The folder of these files of a repository at a commit, downloaded into the Hub's own cache.
+
+    Whole weights: called only where a user asked to run the model and saw what it costs.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise HubError(f"{repo} {_INSTALL}") from None
+    try:
+        return str(snapshot_download(repo, revision=commit, allow_patterns=list(files)))
+    except Exception as error:  # its errors are its own, and any of them ends the run
+        said = " ".join(str(error).split())[:200]
+        raise HubError(f"{repo} cannot be downloaded: {type(error).__name__}: {said}") from None
+
+
 class _Again(Exception):
     """An error that may pass: ``after`` so many seconds."""
 

@@ -49,7 +49,7 @@ class Route(NamedTuple):
 
 FILE = "FILE"
 PLAN_TARGETS = ("vllm", "sglang", "trtllm", "llama.cpp", "ollama", "transformers", "docker", "k8s",
-                "skypilot")  # fmt: skip
+                "kserve", "skypilot")  # fmt: skip
 CARD = {"model": "llama-3.1-8b", "on": "rtx-4090", "context": 8192}
 SERVED = {"model": "llama-3.1-8b", "on": "h100", "engine": "vllm", "concurrency": 8}
 

@@ -21,6 +21,7 @@ Work = Callable[[str | None, Options, Told], dict[str, Any]]
 
 # The cells of a sweep, the longest context and the most users that one may ask for at once.
 MOST_POINTS, LONGEST, MOST_USERS = 20_000, 2**24, 2**16
+LONGEST_LOG = 200_000
 
 
 def do(name: str, model: str | None, options: Options, told: Told) -> dict[str, Any]:
@@ -201,6 +202,26 @@ def _train_write(model: str | None, options: Options, told: Told) -> dict[str, A
     return {"schema": 1, "target": target, "fits": made.fits, "text": emit(made, target)}
 
 
+def _log_read(model: str | None, options: Options, told: Told) -> dict[str, Any]:
+    """What an engine's log says, beside the prediction."""
+    del told
+    from weighbridge._version import __version__
+    from weighbridge.measure.compare import compare
+    from weighbridge.measure.logs import read_lines
+
+    text, on = _text(options, "text"), _text(options, "on")
+    _nothing_else(options)
+    if not text:
+        raise RequestError("no log was given; text is what the engine printed")
+    if len(text) > LONGEST_LOG:
+        raise RequestError(f"a log of {len(text):,} characters is longer than {LONGEST_LOG:,}; "
+                           "give the part that speaks of memory")  # fmt: skip
+    seen = read_lines(text.splitlines())
+    beside = compare(seen, on=on, model=model)
+    return {"schema": 1, "version": __version__, "observed": seen.to_dict(),
+            "beside": beside.to_dict()}  # fmt: skip
+
+
 def _models(model: str | None, options: Options, told: Told) -> dict[str, Any]:
     del model, told
     wanted = (_text(options, "text") or "").strip().lower()
@@ -283,6 +304,7 @@ WORK: dict[str, Work] = {
     "launch_read": _launch_read,
     "launch_write": _launch_write,
     "train_write": _train_write,
+    "log_read": _log_read,
     "headers": _headers,
     "models": _models,
     "model": _model,

@@ -103,6 +103,7 @@ def fitted_engines() -> tuple[str, ...]:
     return tuple(_data()["engines"])
 
 
+@cache
 def constants_of(engine: str, platform: str = "") -> Fitted | None:
     """The constants of an engine on a platform (``cuda``, ``metal``, …); None without any."""
     name = KIN.get(engine, engine)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.machine import Machine
+from weighbridge.hardware.prices import price_of
 from weighbridge.term import Basis
 from weighbridge.training.activations import stream, tapes
 from weighbridge.training.efficiency import (
@@ -135,8 +136,9 @@ def training_speed(setup: Setup, machine: Machine | None) -> TrainingSpeed | Non
     possible = rate * seconds * ranks.world
     price = asked.price_per_hour
     prices = (price, price) if price is not None else None
-    if prices is None and card.price_low is not None:
-        prices = (card.price_low, card.price_high or card.price_low)
+    offered = price_of(card)
+    if prices is None and offered is not None:
+        prices = (offered.low, offered.high)
     return TrainingSpeed(
         seconds, seconds * fit.fast, seconds * fit.slow, tokens,
         work.model / setup.length, (work.products + work.mixing) / setup.length,

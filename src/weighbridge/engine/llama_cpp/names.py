@@ -7,6 +7,7 @@ are taken as they are.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # The first row that matches the end of the name (without .weight or .bias) decides.
 ROWS: tuple[tuple[str, str], ...] = (
@@ -71,6 +72,7 @@ ROWS: tuple[tuple[str, str], ...] = (
 _COMPILED: list[tuple[re.Pattern[str], str]] = []
 
 
+@lru_cache(maxsize=4096)
 def gguf_name(name: str) -> str:
     """``self_attn.q_proj.weight`` → ``attn_q.weight``; a name that is not known stays."""
     if not _COMPILED:
