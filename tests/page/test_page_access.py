@@ -118,7 +118,8 @@ def test_the_verdict_is_announced_and_charts_say_what_they_show(watch: Watch) ->
     label = page.get_attribute(".bar svg", "aria-label")
     assert label is not None
     assert "22.03 GiB" in label
-    page.locator("[data-figure=context]").scroll_into_view_if_needed()
+    page.locator("[data-part=sweep]").scroll_into_view_if_needed()
+    page.wait_for_selector("[data-figure=context]")
     shown = page.get_attribute("[data-figure=context] [role=img]", "aria-label")
     assert shown is not None
     assert "tokens fit" in shown

@@ -307,7 +307,8 @@ def test_everything_can_be_exported(watch: Watch, tmp_path: Path) -> None:
 
 def test_charts_have_a_table_and_can_be_kept(watch: Watch) -> None:
     page = watch.open()
-    for name in ("context", "roofline"):
+    for part, name in (("sweep", "context"), ("speed", "roofline")):
+        page.locator(f"[data-part={part}]").scroll_into_view_if_needed()
         page.locator(f"[data-figure={name}]").scroll_into_view_if_needed()
         page.click(f"button[name={name}-table]")
         assert page.locator(f"[data-figure={name}] tbody tr").count() >= 2

@@ -56,7 +56,7 @@ SERVED = {"model": "llama-3.1-8b", "on": "h100", "engine": "vllm", "concurrency"
 ROUTES = (
     Route("plan", "What a model takes, on which card it fits, and why", example=CARD),
     Route("fit", "The longest context, the most users and the best format that a card holds",
-          long=True, example=CARD),
+          example=CARD),
     Route("speed", "Time per token and to the first token, and where it goes",
           own=(Option("what_if", "what each remedy is worth", kind="flag"),
                Option("drafts", "tokens drafted in each step", "N", kind="count")),
