@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         place,
         plan,
         recommend,
+        room,
         rules,
         speed,
         sweep,
@@ -51,6 +52,7 @@ _WHERE = {
     "plan": "api",
     "rules": "api",
     "speed": "api",
+    "room": "api",
     "sweep": "api",
     "train": "api",
 }
@@ -71,6 +73,7 @@ __all__ = [
     "place",
     "plan",
     "recommend",
+    "room",
     "rules",
     "speed",
     "sweep",
