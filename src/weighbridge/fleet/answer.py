@@ -220,8 +220,8 @@ class _Asker:
             asked = self.asking.objective
             notes.append(
                 f"at most {asked.ttft:g} s to the first token and {asked.tpot:g} s for each "
-                f"further one, for {asked.share:g} % of the requests, are assumed; set --slo-ttft and "
-                "--slo-tpot, or --replicas"
+                f"further one, for {asked.share:g} % of the requests, are assumed; set "
+                "--slo-ttft and --slo-tpot, or --replicas"
             )
         if self.asking.traffic.trace is None:
             for name, value in (
