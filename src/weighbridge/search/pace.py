@@ -136,7 +136,7 @@ class Paces:
             return None
         # llama.cpp's layers run one card after the other.
         ranks = ENGINES[_name(candidate.engine)].ranks
-        layout = candidate.layout if ranks else Layout(pipeline=candidate.rig.count)
+        layout = candidate.layout if ranks else Layout(pipeline=candidate.rig.size)
         kept = (candidate.engine, storage.name, layout, element)
         if kept not in self._works:
             shape = shape_of(self.model, storage, layout)
