@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from weighbridge.launch.reading import Launch
     from weighbridge.planner import Plan
 
-TARGETS = "vllm, sglang, trtllm, llama.cpp, ollama, transformers, docker, k8s, skypilot"
+TARGETS = "vllm, sglang, trtllm, llama.cpp, ollama, transformers, docker, k8s, kserve, skypilot"
 
 
 def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
