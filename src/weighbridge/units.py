@@ -157,6 +157,23 @@ def maximum(left: Any, right: Any) -> Any:
     return where(left > right, left, right)
 
 
+def power(base: float, exponent: Any) -> Any:
+    """``base`` to whole or broken powers; of an array by the scalar's own arithmetic.
+
+    numpy's power may differ from Python's in the last digit, and a sweep is the plan itself.
+    """
+    if isinstance(exponent, (int, float)):
+        return base**exponent
+    import numpy
+
+    return numpy.array([base**each for each in exponent.tolist()])
+
+
+def whole(value: Any) -> Any:
+    """``int(value)``, element by element where it is an array."""
+    return int(value) if isinstance(value, (int, float)) else value.astype("int64")
+
+
 def where(condition: Any, yes: Any, no: Any) -> Any:
     """``yes if condition else no``, element by element where ``condition`` is an array."""
     if isinstance(condition, bool):

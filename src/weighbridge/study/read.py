@@ -25,14 +25,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from weighbridge._version import __version__
-from weighbridge.errors import InputError, StudyError
-from weighbridge.request import ALIASES, make_request
+from weighbridge.errors import StudyError
+from weighbridge.request import ALIASES
 from weighbridge.study.kinds import KINDS, Kind
 
 LARGEST_FILE = 4 * 2**20
 MOST_POINTS = 10_000_000
 KEYS = {"kind", "out", "columns", "fixed", "grid", "zip", "points"}
-LENGTHS = ("max_model_len", "input_tokens", "output_tokens", "concurrency")
 
 
 class Axis(NamedTuple):
@@ -92,7 +91,7 @@ def read_study(path: str) -> Study:
     }
     axes = tuple(_axes(path, data, kind))
     study = Study(path, name, fixed, axes, _columns(path, data, kind), _out(path, data))
-    _check(study, kind)
+    _check(study)
     return study
 
 
@@ -187,8 +186,8 @@ def _range(place: str, given: dict[str, Any]) -> list[Any]:
     return found
 
 
-def _check(study: Study, kind: Kind) -> None:
-    """Each field once, a model, a bearable size, and every length a number that can be read."""
+def _check(study: Study) -> None:
+    """Each field once, a model, and a bearable size."""
     seen: set[str] = set()
     for field in (*study.fixed, *study.fields):
         if field in seen:
@@ -213,16 +212,6 @@ def _named(place: str, field: str, kind: Kind) -> str:
     close = get_close_matches(field, ["model", *kind.fields(), *ALIASES], n=1)
     hint = f"; did you mean {close[0]}" if close else ""
     raise StudyError(f"{place}: there is no field {field!r}{hint}")
-
-
-def read_lengths(place: str, field: str, value: Any) -> int | None:
-    """A length as the request reads it (``32k`` = 32,000); None where it is no plain number."""
-    try:
-        made = make_request("-", {field: value})
-    except InputError as error:
-        raise StudyError(f"{place}: {error}") from None
-    found = getattr(made.deployment, field, None) or getattr(made.workload, field, None)
-    return found if isinstance(found, int) else None
 
 
 def _columns(path: str, data: Mapping[str, Any], kind: Kind) -> tuple[str, ...]:
