@@ -148,7 +148,7 @@ def speed_floor(
     ``at_once`` of the devices work at the same time, the others before or after them.
     """
     parts = [tuple(each) for each in zip(*held, strict=True)]
-    weights, remembered = ([part / (sum(row) or 1) for part in row] for row in parts)
+    weights, remembered = ([part / maximum(sum(row), 1) for part in row] for row in parts)
 
     def at(load: Load) -> Floor | None:
         reads = [
