@@ -149,24 +149,20 @@ def ceil_div(numerator: Any, denominator: Any) -> Any:
 
 def minimum(left: Any, right: Any) -> Any:
     """The smaller of two ints, or element by element where either is an array."""
-    return where(left < right, left, right)
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+        return left if left < right else right
+    import numpy
+
+    return numpy.minimum(left, right)
 
 
 def maximum(left: Any, right: Any) -> Any:
     """The larger of two ints, or element by element where either is an array."""
-    return where(left > right, left, right)
-
-
-def power(base: float, exponent: Any) -> Any:
-    """``base`` to whole or broken powers; of an array by the scalar's own arithmetic.
-
-    numpy's power may differ from Python's in the last digit, and a sweep is the plan itself.
-    """
-    if isinstance(exponent, (int, float)):
-        return base**exponent
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+        return left if left > right else right
     import numpy
 
-    return numpy.array([base**each for each in exponent.tolist()])
+    return numpy.maximum(left, right)
 
 
 def whole(value: Any) -> Any:

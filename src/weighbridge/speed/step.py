@@ -160,10 +160,23 @@ def reductions(work: Work, cost: Cost, *, fixed: bool = True) -> Any:
     """Seconds of all-reduces (a ring's 2(n-1)/n of a message), all-to-alls and sends."""
     ranks, reached = work.ranks, cost.constants.link * cost.rates.link
     wait = latency(cost, ranks) if fixed else 0.0
-    reduced = work.messages * (wait + work.message_bytes * 2 * (ranks - 1) / ranks / reached)
-    exchanged = work.exchanges * (2 * wait + work.exchange_bytes / reached)
-    sent = work.hops * (latency(cost, 2) + work.message_bytes / reached)
+    reduced: Any = 0.0
+    exchanged: Any = 0.0
+    sent: Any = 0.0
+    # Of arrays the product with nothing takes as long as any other.
+    if not nothing(work.messages):
+        each = wait + work.message_bytes * 2 * (ranks - 1) / ranks / reached
+        reduced = work.messages * each
+    if not nothing(work.exchanges):
+        exchanged = work.exchanges * (2 * wait + work.exchange_bytes / reached)
+    if not nothing(work.hops):
+        sent = work.hops * (latency(cost, 2) + work.message_bytes / reached)
     return reduced + exchanged + sent
+
+
+def nothing(count: Any) -> bool:
+    """Whether it is the plain number 0."""
+    return isinstance(count, int) and count == 0
 
 
 class Prompt(NamedTuple):

@@ -20,7 +20,8 @@ from weighbridge.memory.cache import (
 from weighbridge.model.facts import CacheStream, Layer, Model
 from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.speed.arithmetic import CROSSING
-from weighbridge.units import ceil_div, minimum, power, whole
+from weighbridge.speed.visited import visited
+from weighbridge.units import ceil_div, minimum, whole
 
 
 class Traffic(NamedTuple):
@@ -174,8 +175,7 @@ def bytes_read(model: Model, storage: StorageFormat, rows: Any, *, crossing: boo
     for layer, count in model.layer_groups():
         touched: Any = 1.0
         if isinstance(layer.feed_forward, MixtureOfExperts):
-            share = layer.feed_forward.top_k / layer.feed_forward.experts
-            touched = 1 - power(1 - share, rows)
+            touched = visited(layer.feed_forward.top_k, layer.feed_forward.experts, rows)
         for parameter in (*layer.parameters, *layer.again):
             if not crossing and parameter.name.endswith(CROSSING):
                 continue

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from weighbridge.memory.cache import Streams, own_streams, state_bytes
 from weighbridge.speed.mixing import Pass, mixing_operations
 from weighbridge.speed.shape import Kernels, Shape
+from weighbridge.speed.visited import visited
 from weighbridge.speed.traffic import Seen, cache_read, cache_written
-from weighbridge.units import ceil_div, power
+from weighbridge.units import ceil_div
 
 
 class Cached(NamedTuple):
@@ -93,7 +94,7 @@ def part_of(sequences: Any, parts: int) -> Any:
 
 def touched(experts: int, top_k: int, tokens: Any) -> Any:
     """The part of the experts that at least one of ``tokens`` visits: 1 - (1 - k/E)^tokens."""
-    return 1 - power(1 - top_k / experts, tokens)
+    return visited(top_k, experts, tokens)
 
 
 def _read(shape: Shape, positions: Any, cached: Cached) -> Any:

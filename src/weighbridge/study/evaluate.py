@@ -16,7 +16,7 @@ from weighbridge.study.points import Group, Numbers, varied
 from weighbridge.study.read import Study
 
 # Points of one evaluation: its arrays stay in a core's own cache.
-BLOCK = 8192
+BLOCK = 16_384
 FEWEST = 16
 
 
