@@ -132,6 +132,7 @@ def test_every_command_prints_json(
         "fit": ["gpt2", "--on", "t4"],
         "recommend": ["gpt2", "--on", "t4"],
         "train": ["gpt2"],
+        "fleet": ["gpt2", "--on", "t4", "--rate", "1", "--input-tokens", "64", "--requests", "50"],
         "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
         "log": [str(log)],
         "store": ["list", "--store", str(tmp_path / "store.db")],

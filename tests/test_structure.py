@@ -22,11 +22,10 @@ STAGES = (
     {"memory"},
     {"engine", "speed"},
     {"planner"},
-    {"search", "rules", "trace"},
+    {"search", "rules", "trace", "fleet"},
     {"training"},
     {"launch"},
-    {"measure", "check"},
-    {"measure", "run"},
+    {"measure", "check", "run"},
     {"show"},
     {"api"},
     {"serve"},
@@ -36,8 +35,13 @@ STAGES = (
 # These print a plan of an earlier stage, and are imported only when one is printed.
 LATE = {("planner", "show"), ("training", "show"), ("search", "show")}
 OPTIONAL = {"numpy", "pynvml", "amdsmi", "matplotlib"}
-# The room that runs a model's own code; its child process refuses sockets.
+# What runs real models.
+LAB = {"torch", "transformers", "peft", "bitsandbytes", "safetensors"}
+# The rooms that run a model's own code; the trace's child process refuses sockets. Measuring also
+# keeps rows in databases and fits constants.
 IMPURE = {
+    "measure": {*LAB, "pynvml", "sqlalchemy", "scipy", "numpy"},
+    "run": LAB,
     "trace": {"torch", "transformers", "peft", "matplotlib"},
     "serve": {
         "fastapi",
@@ -54,19 +58,13 @@ IMPURE = {
 }
 # The one room that listens; its workers, who answer, open no socket.
 LISTENS = "serve"
-# The one room that runs a model's own code; its child process refuses sockets.
-LAB = {"torch", "transformers", "peft", "bitsandbytes", "safetensors"}
-    "measure": {*LAB, "pynvml"},
-# Measuring also keeps rows in databases and fits constants.
-    "measure": {*LAB, "pynvml", "sqlalchemy", "scipy", "numpy"},
-    "run": LAB,
 HUB, HUB_ONLY = SOURCE / "model" / "hub.py", {"huggingface_hub", "httpx2"}
 SCRAPE = SOURCE / "measure" / "watch" / "scrape.py"
 SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
         "units", "words", "term", "options", "request", "model", "formats", "memory", "engine",
-        "planner", "speed", "rules", "search", "training", "launch", "measure", "check", "show",
-        "api", "commands", "cli")  # fmt: skip
+        "planner", "speed", "rules", "search", "fleet", "training", "launch", "measure", "check",
+        "run", "show", "api", "commands", "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:
@@ -111,8 +109,7 @@ def test_the_core_is_the_standard_library_and_opens_no_socket(path: Path) -> Non
             continue
         extra = IMPURE.get(room_of(path), set())
         assert top in sys.stdlib_module_names | OPTIONAL | extra, f"{path}:{line} imports {top}"
-        if room_of(path) == LISTENS:
-        if path == SCRAPE and top == "http":
+        if room_of(path) == LISTENS or (path == SCRAPE and top == "http"):
             continue
         assert top not in SOCKETS, f"{path}:{line} could open a socket"
 

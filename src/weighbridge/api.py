@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.errors import RequestError
@@ -12,7 +11,8 @@ from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 
 if TYPE_CHECKING:
-    from weighbridge.check import Report
+    from weighbridge.check import Report as CheckReport
+    from weighbridge.fleet.answer import FleetAnswer
     from weighbridge.measure.accuracy.report import Report
     from weighbridge.measure.beside import Measured
     from weighbridge.measure.campaign import Done
@@ -116,14 +116,13 @@ def speed(
     *,
     drafts: int = 0,
     what_if: bool = False,
-    calibration: str | None = None,
     **options: Any,
 ) -> SpeedReport:
     """Time per token and to the first token; ``what_if`` adds what each remedy is worth."""
     from weighbridge.speed.report import speed_report
 
     request = make_request(os.fspath(model), options)
-    return speed_report(request, drafts=drafts, remedies=what_if, calibration=calibration)
+    return speed_report(request, drafts=drafts, remedies=what_if)
 
 
 def explain(model: Name | None = None, *, term: str | None = None, **options: Any) -> Explanation:
@@ -156,6 +155,19 @@ def recommend(model: Name | None = None, **options: Any) -> Recommendation | She
     return search(*wishes.read_wish(os.fspath(model), options))
 
 
+def fleet(
+    model: Name, *, on_progress: Callable[[str, float], bool | None] | None = None, **options: Any
+) -> FleetAnswer:
+    """How many cards serve so many users, what they wait, what it costs: a fleet, simulated.
+
+    Options are those of ``weigh fleet``. ``on_progress`` is told what is simulated and how far it
+    is (0 to 1); where it returns true, :class:`weighbridge.fleet.simulate.Cancelled` is raised.
+    """
+    from weighbridge.fleet.answer import answer_of
+
+    return answer_of(model, on_progress=on_progress, **options)
+
+
 def trace(
     model: Name, *, timeout: int = 300, host_memory: int | str = "16GiB", **options: Any
 ) -> tuple[Trace, Question]:
@@ -176,7 +188,7 @@ def trace(
     return run_trace(question, seconds=timeout, memory=memory), question
 
 
-def check(path: str | os.PathLike[str]) -> Report:
+def check(path: str | os.PathLike[str]) -> CheckReport:
     """Whether what a file expects of deployments holds: what ``weigh check`` prints."""
     from pathlib import Path
 
@@ -235,6 +247,8 @@ def campaign(
     told: Any = None,
 ) -> Done:
     """A matrix of points measured into ``into`` (``NAME.jsonl``), from where it was ended."""
+    from pathlib import Path
+
     from weighbridge.measure.campaign import load, run
     from weighbridge.measure.limits import parse_seconds
     from weighbridge.measure.taking import machine_here, take

@@ -32,6 +32,7 @@ COMMANDS = {
     "measure": "a point or a campaign run for real in a process of its own, beside its plan",
     "sweep": "totals over contexts and concurrencies",
     "speed": "time per token and to the first token, where it goes, and what would help",
+    "fleet": "how many cards serve so many users, what they wait, and what it costs",
     "calibrate": "fit the model of time to what a benchmark measured on your machine",
     "check": "whether what a file expects of deployments holds, for a pipeline",
     "rules": "what well-known rules of thumb say beside the plan, and how far off they are",

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import weighbridge as wb
 from weighbridge.cli import Parser, main
-from weighbridge.commands.launch import settle
 from weighbridge.commands.plan import add_plan_arguments
 from weighbridge.commands.shared import request_options
 from weighbridge.engine import MODULES, Engine
@@ -265,7 +264,9 @@ def test_a_name_that_could_break_out_of_a_comment_is_refused() -> None:
 
 @pytest.mark.parametrize("users", [1, 2, 4, 9])
 @pytest.mark.parametrize("engine", ["llama.cpp", "llama.cpp==b5000"])
-@pytest.mark.parametrize("slots", [{}, {"max_num_seqs": 3}, {"max_num_seqs": 3, "kv_unified": True}])
+@pytest.mark.parametrize(
+    "slots", [{}, {"max_num_seqs": 3}, {"max_num_seqs": 3, "kv_unified": True}]
+)
 def test_what_is_written_for_llama_cpp_takes_what_was_planned(
     users: int, engine: str, slots: dict[str, Any]
 ) -> None:

@@ -95,10 +95,10 @@ def _print(made: Report, options: argparse.Namespace) -> None:
         print_json({"schema": 1, "version": __version__, **data})
         return
     from weighbridge.show.accuracy import report_to_markdown, report_to_text
-    from weighbridge.show.style import encodable
+    from weighbridge.show.style import printed
 
     if style == "markdown":
         text = report_to_markdown(made, options.by or BY, options.worst)
     else:
         text = report_to_text(made, options.by or BY[:1], options.worst)
-    print(encodable(text, sys.stdout.encoding))
+    print(printed(text))

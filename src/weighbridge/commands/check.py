@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,9 +34,9 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
             print_json(whole.to_dict())
         else:
             from weighbridge.show.check import check_to_text
-            from weighbridge.show.style import encodable
+            from weighbridge.show.style import printed
 
-            print(encodable(check_to_text(whole), sys.stdout.encoding))
+            print(printed(check_to_text(whole)))
         return 2 if whole.broken else 0 if whole.holds else 1
 
     return run

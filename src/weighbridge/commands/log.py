@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from weighbridge._version import __version__
@@ -43,9 +42,9 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
             print_json({"schema": 1, "version": __version__, "observed": seen.to_dict(),
                         "beside": beside.to_dict()})  # fmt: skip
         else:
-            from weighbridge.show.style import encodable
+            from weighbridge.show.style import printed
 
-            print(encodable(log_to_text(seen, beside), sys.stdout.encoding))
+            print(printed(log_to_text(seen, beside)))
         return 0
 
     return run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from weighbridge.commands.shared import Run, add_request, format_of, print_json, request_options
@@ -20,7 +19,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
         from weighbridge.rules.claims import claims_to_text
         from weighbridge.rules.report import rules_report
         from weighbridge.rules.text import rules_to_text
-        from weighbridge.show.style import encodable
+        from weighbridge.show.style import printed
 
         made = plan_request(make_request(options.model, request_options(options, arguments)))
         report = rules_report(made)
@@ -29,7 +28,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
         else:
             print(rules_to_text(made, report.rules, why=options.why))
             print()
-            print(encodable(claims_to_text(report.claims, why=options.why), sys.stdout.encoding))
+            print(printed(claims_to_text(report.claims, why=options.why)))
         return 0
 
     return run

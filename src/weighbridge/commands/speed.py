@@ -34,21 +34,15 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
 def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from weighbridge.api import speed
     from weighbridge.show.speed import speed_to_text, what_if_to_text
-    from weighbridge.show.style import encodable
+    from weighbridge.show.style import printed
 
     report = speed(
         options.model,
         drafts=options.drafts,
         what_if=options.what_if,
-        calibration=options.calibration,
         **request_options(options, arguments),
     )
     found = report.answer
-    named = options.calibration
-    own = read_calibration(named) if named and named != "none" else None
-    request = make_request(options.model, request_options(options, arguments))
-    found = ask(request, options.drafts, fitted=own)
-    outcomes = what_if(found) if options.what_if else []
     if options.plot:
         from weighbridge.show.plots import check_path, plot_speed
 
@@ -60,7 +54,7 @@ def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     text = speed_to_text(found)
     if report.outcomes:
         text += "\n\n" + what_if_to_text(list(report.outcomes))
-    print(encodable(text, sys.stdout.encoding))
+    print(printed(text))
     return 0
 
 

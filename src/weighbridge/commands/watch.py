@@ -105,8 +105,8 @@ def _used(first: Look, gpu: Any) -> bool:
 
 
 def _of_command(pid: int, asked: dict[str, Any], cards: list[str]) -> tuple[str, dict[str, Any]]:
-    from weighbridge.commands.launch import settle
     from weighbridge.launch import read_command
+    from weighbridge.launch.settle import settle
     from weighbridge.measure.watch.process import SEEN, command_of
 
     words, variables = command_of(pid)
@@ -163,7 +163,7 @@ def _print(
     before: Look | None,
 ) -> None:  # fmt: skip
     from weighbridge.measure.watch.sight import lines
-    from weighbridge.show.style import encodable
+    from weighbridge.show.style import printed
     from weighbridge.show.watch import watch_to_text
 
     found = lines(now, before, plan)
@@ -185,4 +185,4 @@ def _print(
         return
     text = watch_to_text(found, plan, subject.title, subject.why)
     again = REDRAW if sys.stdout.isatty() and not options.once else ""
-    print(again + encodable(text, sys.stdout.encoding), flush=True)
+    print(again + printed(text), flush=True)

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from weighbridge.engine.transformers.device_map import is_map, parse_limits
-from weighbridge.engine.transformers.device_map import HOST, parse_limits
+from weighbridge.engine.transformers.device_map import HOST, is_map, parse_limits
 from weighbridge.launch.vllm import model_word
 from weighbridge.launch.writing import comment, request_words, safe, settled_of
 from weighbridge.planner import Plan
@@ -101,9 +100,12 @@ def _on_host(plan: Plan) -> bool:
 
 
 def _device_map(plan: Plan, named: str | None) -> str:
+    """The argument in Python: a map of modules, a word, or what a plan takes."""
+    if is_map(named):
+        return json.dumps(json.loads(named or ""), indent=4).replace("\n", "\n    ")
     if named is not None:
         return json.dumps(named)
-    if len(plan.devices) > 1:
+    if len(plan.devices) > 1 or plan.request.deployment.own.get("max_memory"):
         return '"auto"'
     return '{"": "cpu"}' if _on_host(plan) else '{"": 0}'
 
@@ -129,14 +131,6 @@ def write(plan: Plan) -> str:
             f"# weights in {weights}: give the repository of a checkpoint that is stored so"
         )
     script = _SCRIPT.format(
-        imports=", ".join(sorted(imports)),
-        name=json.dumps(name),
-        dtype=DTYPES.get(weights, '"auto"'),
-        device_map=_device_map(plan),
-        attention=f"\n    attn_implementation={json.dumps(attention)}," * (attention != "auto"),
-        quantization=(
-            f"\n    quantization_config={quantizer[0]}({quantizer[1]})," if quantizer else ""
-        ),
         imports=", ".join(imports(plan, "AutoModelForCausalLM")),
         name=json.dumps(safe([model_word(request.model)])[0]),
         loading=loading(plan),
@@ -146,25 +140,6 @@ def write(plan: Plan) -> str:
         cache=f"\n        cache_implementation={json.dumps(cache)}," * (cache != "dynamic"),
     )
     return "\n".join([*lines, script])
-
-
-def _device_map(plan: Plan) -> str:
-    """The argument in Python: a map of modules, a word with its limits, or what a plan takes."""
-    own = plan.request.deployment.own
-    text, limits = own.get("device_map"), own.get("max_memory")
-    if is_map(text):
-        return json.dumps(json.loads(text), indent=4).replace("\n", "\n    ")
-    if not text and not limits:
-        return '"auto"' if len(plan.devices) > 1 else '{"": 0}'
-    if not limits:
-        return json.dumps(text)
-    sizes = parse_limits(limits, max(len(plan.devices), 1)).items()
-    words = ", ".join(f"{_key(device)}: {size}" for device, size in sizes)
-    return f"{json.dumps(text or 'auto')},\n    max_memory={{{words}}}"
-
-
-def _key(device: int) -> str:
-    return '"cpu"' if device < 0 else str(device)
 
 
 def device_map_text(placement: Mapping[str, Any]) -> str:

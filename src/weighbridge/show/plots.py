@@ -118,7 +118,7 @@ def _roofline(axes: Any, found: Answer) -> None:
 
 def plot_front(found: Any, path: Path) -> None:
     """Price against tokens per second of one user, the front by its weights; bars are ranges."""
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     priced = [each for each in found.front if each.cost not in {None, (0.0, 0.0)}]
     if not priced:
         raise RequestError("there is nothing to draw: no choice has a price")
@@ -141,7 +141,31 @@ def plot_front(found: Any, path: Path) -> None:
     axes.set_title(found.model.id, fontsize=9)
     axes.legend(fontsize=7)
     axes.grid(visible=True, which="both", alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
+
+
+def plot_fleet(found: Any, curve: Any, path: Path) -> None:
+    """Latency of a fleet against its load: first token, each token, whole answer; p50, p95, p99."""
+    figure, axes = new_figure(3)
+    load = [run.measures.requests_per_second for _, run in curve]
+    titles = {"ttft": "first token", "tpot": "each further token", "e2e": "whole answer"}
+    asked = found.asking.objective
+    for each, (name, title) in zip(axes, titles.items(), strict=True):
+        for rank in ("p50", "p95", "p99"):
+            waits = [getattr(getattr(run.measures, name), rank) for _, run in curve]
+            each.plot(load, waits, marker="o", markersize=3, label=rank)
+        if getattr(asked, name) is not None:
+            each.axhline(getattr(asked, name), linestyle=":", color="grey", label="objective")
+        each.set_yscale("log")
+        each.set_xlabel("answers a second")
+        each.set_ylabel("seconds")
+        each.set_title(title, fontsize=9)
+        each.legend(fontsize=8)
+        each.grid(visible=True, which="both", alpha=0.3)
+    figure.suptitle(
+        f"{found.model.id} on {found.best.name}, {found.asking.request.deployment.engine}"
+    )
+    save(figure, path)
 
 
 def plot_history(history: Any, path: Path) -> None:

@@ -36,10 +36,9 @@ class SpeedReport(NamedTuple):
         return data
 
 
-def speed_report(
-    request: Request, *, drafts: int = 0, remedies: bool = False, calibration: str | None = None
-) -> SpeedReport:
-    """The report; ``calibration`` is the file that ``weigh calibrate`` wrote."""
-    own = read_calibration(calibration) if calibration else None
+def speed_report(request: Request, *, drafts: int = 0, remedies: bool = False) -> SpeedReport:
+    """The report; the request's ``calibration`` is the file that ``weigh calibrate`` wrote."""
+    named = request.deployment.calibration
+    own = read_calibration(named) if named and named != "none" else None
     found = ask(request, drafts, fitted=own)
     return SpeedReport(request, found, tuple(what_if(found)) if remedies else None)
