@@ -51,6 +51,7 @@ _WHERE = {
     "plan": "api",
     "rules": "api",
     "speed": "api",
+    "study": "api",
     "sweep": "api",
     "train": "api",
 }
@@ -73,6 +74,7 @@ __all__ = [
     "recommend",
     "rules",
     "speed",
+    "study",
     "sweep",
     "train",
 ]

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from weighbridge.memory.cache import Streams, own_streams, state_bytes
 from weighbridge.speed.mixing import Pass, mixing_operations
 from weighbridge.speed.shape import Kernels, Shape
-from weighbridge.speed.visited import visited
 from weighbridge.speed.traffic import Seen, cache_read, cache_written
+from weighbridge.speed.visited import visited
 from weighbridge.units import ceil_div
 
 

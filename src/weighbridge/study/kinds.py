@@ -17,6 +17,13 @@ PLAN_COLUMNS = (
     "kv.max_concurrency", "seconds_per_token", "ttft", "error",
 )  # fmt: skip
 
+FLEET_COLUMNS = (
+    "met", "fleet.cards", "fleet.replicas",
+    *(f"fleet.{what}.{rank}" for what in ("ttft", "tpot", "e2e") for rank in ("p50", "p95")),
+    "fleet.tokens_per_second", "fleet.goodput", "fleet.use.waiting", "fleet.cost.low",
+    "fleet.cost.high", "fleet.cost.million_low", "fleet.cost.million_high", "error",
+)  # fmt: skip
+
 
 class Kind(NamedTuple):
     """``answer`` gives what columns are read from; ``value`` reads one of them."""
@@ -88,4 +95,22 @@ def value_at(data: Any, path: str) -> Any:
     return data
 
 
-KINDS = {"plan": Kind(plan_fields, PLAN_COLUMNS, plan_answer, plan_value)}
+@cache
+def fleet_fields() -> frozenset[str]:
+    """Every option of a fleet, and those of the request that each replica runs."""
+    from weighbridge.fleet.options import NAMES
+
+    return plan_fields() | NAMES
+
+
+def fleet_answer(model: str, options: Mapping[str, Any]) -> Any:
+    """The answer of a fleet as JSON has it."""
+    from weighbridge.fleet.answer import answer_of
+
+    return answer_of(model, **options).to_dict()
+
+
+KINDS = {
+    "plan": Kind(plan_fields, PLAN_COLUMNS, plan_answer, plan_value),
+    "fleet": Kind(fleet_fields, FLEET_COLUMNS, fleet_answer, value_at),
+}

@@ -138,9 +138,7 @@ def table_of(study: Study, groups: list[Group], entries: Iterable[Entry]) -> dic
     import numpy
 
     table = _varied(study)
-    found: dict[str, Any] = {
-        name: numpy.empty(study.size, dtype=object) for name in study.columns
-    }
+    found: dict[str, Any] = {name: numpy.empty(study.size, dtype=object) for name in study.columns}
     for entry in entries:
         places = numpy.arange(entry.start, entry.stop, dtype=numpy.int64)
         rows = points_of(study, groups[entry.group], places)

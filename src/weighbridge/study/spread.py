@@ -5,6 +5,7 @@ A stretch whose worker is lost is run again elsewhere; what came back is kept by
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -70,6 +71,7 @@ def _connected(address: str) -> Iterator[Any]:
     ours = not ray.is_initialized()
     if ours:
         where = {"include_dashboard": False} if address == "local" else {}
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **where)
         except (ConnectionError, ValueError, RuntimeError) as error:
