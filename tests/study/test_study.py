@@ -52,14 +52,17 @@ def test_rows_are_the_plans_in_the_order_of_the_study(tmp_path: Path) -> None:
     assert swept.points == len(found) == 24
     assert [row["engine"] for row in found] == ["transformers"] * 12 + ["vllm"] * 12
     assert [row["max_model_len"] for row in found[:3]] == [1024, 2048, 4096]
+    refused = [row for row in found if row["error"]]
+    assert {row["total_bytes"] for row in refused} <= {None}
+    for row in refused[:1]:
+        with pytest.raises(wb.InputError, match="positions"):
+            wb.plan(row["model"], on="l40s", engine=row["engine"], weights=row["weights"],
+                    max_model_len=row["max_model_len"])  # fmt: skip
     for row in found:
-        asked = {k: row[k] for k in ("engine", "weights", "max_model_len", "concurrency")}
-        try:
-            plan = wb.plan(row["model"], on="l40s", **asked)
-        except wb.InputError as error:
-            assert row["error"] == str(error)
-            assert row["fits"] is None
+        if row["error"]:
             continue
+        asked = {k: row[k] for k in ("engine", "weights", "max_model_len", "concurrency")}
+        plan = wb.plan(row["model"], on="l40s", **asked)
         assert row["total_bytes"] == plan.total
         assert row["terms.kv_cache"] == plan.term("kv_cache")
         assert (row["fits"], row["verdict.sure"]) == (plan.fits, plan.verdict.sure)
@@ -128,10 +131,9 @@ def test_fleets_are_a_kind(tmp_path: Path) -> None:
 
 
 LONG = """
-columns = ["total_bytes", "fits"]
+columns = ["total_bytes", "fits", "verdict.sure"]
 [fixed]
 model = "llama-3.1-8b"
-engine = "llama.cpp"
 on = "rtx-4090"
 [grid]
 context = { from = 512, to = 40960, step = 512 }
