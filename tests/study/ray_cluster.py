@@ -1,6 +1,6 @@
 """A local Ray cluster of two workers, a study over it, and one worker killed on the way.
 
-Run as a program by the test, so that the cluster has a process of its own; prints JSON.
+Run as a program by the test, so that the cluster has a process of its own; writes JSON of what it heard.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import logging
 import os
 import sys
 import time
+from pathlib import Path
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 STORE = 80 * 2**20
 
 
-def main(study: str, out: str, killed: str) -> None:
+def main(study: str, out: str, killed: str, said: str) -> None:
     import ray
     from ray.cluster_utils import Cluster
 
@@ -41,8 +42,9 @@ def main(study: str, out: str, killed: str) -> None:
     start = time.perf_counter()
     swept = run_study(read_study(study), out, on_ray=cluster.address, told=hear)
     seconds = time.perf_counter() - start
-    print(json.dumps({"points": swept.points, "told": told, "lost": lost, "nodes": nodes,
-                      "seconds": seconds}))  # fmt: skip
+    found = {"points": swept.points, "told": told, "lost": lost, "nodes": nodes,
+             "seconds": seconds}  # fmt: skip
+    Path(said).write_text(json.dumps(found), encoding="utf-8")
     ray.shutdown()
     cluster.shutdown()
 

@@ -46,7 +46,7 @@ def test_contexts_and_users_of_transformers(
     same(*study_of(fixed, max_model_len=contexts, concurrency=users))
 
 
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     engine=st.sampled_from(("vllm", "sglang", "tensorrt-llm")),
     model=st.sampled_from(MODELS[:3]),
@@ -73,7 +73,6 @@ def same(study: Study, group: Group) -> None:
     reason = why_not(study, group, numbers)
     if reason:
         # One by one is always right; that it is rare is what the next test holds.
-        assert "takes no arrays" not in reason
         assert "other digits" not in reason
         return
     found = evaluate(study, Stretch(group, 0, group.size, True), numbers)

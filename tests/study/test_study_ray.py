@@ -47,20 +47,27 @@ def over_cluster(folder: Path, text: str, killed: str) -> tuple[dict[str, Any], 
     program = Path(__file__).with_name("ray_cluster.py")
     source = str(Path(wb.__file__).parent.parent)
     with subprocess.Popen(
-        [sys.executable, str(program), str(study), str(folder / "ray.csv"), killed],
+        [
+            sys.executable,
+            str(program),
+            str(study),
+            str(folder / "ray.csv"),
+            killed,
+            str(folder / "said.json"),
+        ],  # fmt: skip
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": source},
         start_new_session=True,
     ) as run:
         try:
-            out, err = run.communicate(timeout=180)
+            _, err = run.communicate(timeout=180)
         finally:
             if run.poll() is None:
                 os.killpg(run.pid, signal.SIGKILL)
     assert run.returncode == 0, err.decode()[-2000:]
     wb.study(str(study), out=str(folder / "here.csv"))
-    said: dict[str, Any] = json.loads(out.decode().strip().splitlines()[-1])
+    said: dict[str, Any] = json.loads((folder / "said.json").read_bytes())
     return said, (folder / "ray.csv").read_bytes(), (folder / "here.csv").read_bytes()
 
 

@@ -85,7 +85,7 @@ def prefill_work(
 
 
 def part_of(sequences: Any, parts: int) -> Any:
-    """The share of the fullest of ``parts``; of broken numbers the mean share, for a fit is smooth."""
+    """The share of the fullest of ``parts``; of fractions the mean, for a fit is smooth."""
     if parts == 1:
         return sequences
     counted = isinstance(sequences, int) or getattr(sequences, "dtype", "") == "int64"

@@ -27,7 +27,7 @@ from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.request import DEFAULT_CONTEXT, Request, Tokens, make_request, settle_tokens
 from weighbridge.speed.fitted import FITTED
-from weighbridge.study.kinds import TERMS
+from weighbridge.study.kinds import PLAN_COLUMNS, TERMS
 from weighbridge.units import maximum, where
 
 USERS = frozenset({"concurrency"})
@@ -43,8 +43,7 @@ NUMBERS: dict[str, frozenset[str]] = {
     "tensorrt-llm": USERS | LENGTHS,
 }
 SPEEDS = frozenset({"seconds_per_token", "ttft"})
-COLUMNS = frozenset({"fits", "total_bytes", "low", "high", "error", "kv.capacity_tokens",
-                     "kv.max_concurrency", *SPEEDS, *(f"terms.{name}" for name in TERMS)})  # fmt: skip
+COLUMNS = frozenset(PLAN_COLUMNS) | {"kv.capacity_tokens"}
 
 
 class NotByArrays(Exception):

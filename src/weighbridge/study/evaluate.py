@@ -49,16 +49,17 @@ def numbers_of(study: Study) -> frozenset[str]:
 
 def why_not(study: Study, group: Group, numbers: Numbers) -> str:
     """Why a group is planned one by one; empty where arrays give the plans' own numbers."""
-    if study.kind != "plan":
-        return "simulated one by one"
-    others = [name for name in study.columns if name not in arrays.COLUMNS]
-    if others:
-        return f"the column {others[0]} is read from each plan"
     engine = str(group.same.get("engine", "transformers")).partition("==")[0]
-    if engine not in arrays.NUMBERS:
-        return f"{engine} settles each request by itself"
-    if not group.varying or group.size < FEWEST:
-        return "few points of one structure"
+    others = [name for name in study.columns if name not in arrays.COLUMNS]
+    reasons = {
+        "simulated one by one": study.kind != "plan",
+        f"the column {others[0] if others else ''} is read from each plan": bool(others),
+        f"{engine} settles each request by itself": engine not in arrays.NUMBERS,
+        "few points of one structure": not group.varying or group.size < FEWEST,
+    }
+    found = next((reason for reason, holds in reasons.items() if holds), "")
+    if found:
+        return found
     try:
         return _differs(study, group, numbers)
     except InputError as error:
