@@ -1,6 +1,7 @@
 """A local Ray cluster of two workers, a study over it, and one worker killed on the way.
 
-Run as a program by the test, so that the cluster has a process of its own; writes JSON of what it heard.
+Run as a program by the test, so that the cluster has a process of its own; what it heard is
+written as JSON.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 import weighbridge as wb
-from weighbridge.errors import StudyError
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
@@ -54,7 +53,7 @@ def over_cluster(folder: Path, text: str, killed: str) -> tuple[dict[str, Any], 
             str(folder / "ray.csv"),
             killed,
             str(folder / "said.json"),
-        ],  # fmt: skip
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": source},
@@ -86,10 +85,3 @@ def test_fleets_over_the_cluster_are_those_of_one_core(tmp_path: Path) -> None:
     assert said["points"] == 8
     assert said["nodes"] == [3]
     assert spread == here
-
-
-def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    study = tmp_path / "study.toml"
-    study.write_text(FLEETS, encoding="utf-8")
-    with pytest.raises(StudyError, match="no Ray cluster at nowhere:1"):
-        wb.study(str(study), out=str(tmp_path / "o.csv"), on_ray="nowhere:1")

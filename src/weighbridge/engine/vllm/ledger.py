@@ -146,7 +146,7 @@ def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any, *, filled: bool) -> 
             rank.number,
             "resident",
             size,
-            max(size - max(slack[0], 0), 0),
+            maximum(size - max(slack[0], 0), 0),
             size + max(slack[1], 0),
             facts_basis(setup) if certain else "calibrated",
             "⌊(utilization · total − weights − activations − outside torch − graph estimate) / "
