@@ -25,7 +25,7 @@ STAGES = (
     {"search", "rules", "trace", "fleet"},
     {"training"},
     {"launch"},
-    {"measure", "check", "run"},
+    {"measure", "check", "run", "study"},
     {"show"},
     {"api"},
     {"serve"},
@@ -43,6 +43,7 @@ IMPURE = {
     "measure": {*LAB, "pynvml", "sqlalchemy", "scipy", "numpy"},
     "run": LAB,
     "trace": {"torch", "transformers", "peft", "matplotlib"},
+    "study": {"numpy", "pyarrow", "ray"},
     "serve": {
         "fastapi",
         "starlette",
@@ -64,7 +65,7 @@ SOCKETS = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib"}
 CORE = ("_version", "errors", "records",
         "units", "words", "term", "options", "request", "model", "formats", "memory", "engine",
         "planner", "speed", "rules", "search", "fleet", "training", "launch", "measure", "check",
-        "run", "show", "api", "commands", "cli")  # fmt: skip
+        "run", "study", "show", "api", "commands", "cli")  # fmt: skip
 
 
 def stage_of(room: str) -> int:

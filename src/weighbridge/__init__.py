@@ -53,6 +53,7 @@ _WHERE = {
     "rules": "api",
     "speed": "api",
     "room": "api",
+    "study": "api",
     "sweep": "api",
     "train": "api",
 }
@@ -76,6 +77,7 @@ __all__ = [
     "room",
     "rules",
     "speed",
+    "study",
     "sweep",
     "train",
 ]

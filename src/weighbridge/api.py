@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from weighbridge.search.sweep import Sweep
     from weighbridge.show.explain import Explanation
     from weighbridge.speed.report import SpeedReport
+    from weighbridge.study.run import Swept
     from weighbridge.trace.question import Question
     from weighbridge.trace.result import Trace
     from weighbridge.training.planner import TrainingPlan
@@ -76,6 +77,18 @@ def room(
     from weighbridge.search.room import room as room_request
 
     return room_request(make_request(os.fspath(model), options), context, concurrency)
+
+
+def study(path: Name, *, out: str | None = None, **options: Any) -> Swept:
+    """Every point of a study file into CSV, Parquet or JSON lines; goes on where it stopped.
+
+    ``on_ray`` is the address of a Ray cluster (``local`` starts one), ``restart`` begins again,
+    and ``told`` hears how many points are finished of how many.
+    """
+    from weighbridge.study.read import read_study
+    from weighbridge.study.run import run_study
+
+    return run_study(read_study(os.fspath(path)), out, **options)
 
 
 def train(model: Name, *, solve: str | None = None, **options: Any) -> TrainingPlan:

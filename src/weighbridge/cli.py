@@ -30,7 +30,7 @@ COMMANDS = {
     "trace": "the model's own code run without weights and without a GPU",
     "run": "load a model in the memory that is here, generate text, compare with the plan",
     "measure": "a point or a campaign run for real in a process of its own, beside its plan",
-    "sweep": "totals over contexts and concurrencies",
+    "sweep": "totals over contexts and concurrencies, or every point of a study file",
     "speed": "time per token and to the first token, where it goes, and what would help",
     "fleet": "how many cards serve so many users, what they wait, and what it costs",
     "calibrate": "fit the model of time to what a benchmark measured on your machine",

@@ -12,6 +12,7 @@
         ├── HardwareError       a card or machine that is not in the table
         ├── RequestError        options that contradict each other or make no sense
         ├── EngineError         an engine or version that is not known
+        ├── StudyError          a study file that cannot be read, or makes no sense
         ├── LaunchError         a launch command that its engine would not read
         ├── LogError            a log of which nothing can be told
         ├── StoreError          a store that cannot be used, or a row that it does not take
@@ -71,6 +72,10 @@ class RequestError(InputError):
 
 class EngineError(InputError):
     """An engine, or a version of it, is not known."""
+
+
+class StudyError(InputError):
+    """A study file that cannot be read, or that makes no sense."""
 
 
 class LaunchError(InputError):

@@ -225,7 +225,7 @@ def plan_request(
     tokens = spending.tokens or tokens
     question = question._replace(tokens=tokens)
     devices = tuple(_device(each, machine) for each in spending.devices)
-    timed, said = _own_times(question)
+    timed, said = own_times(question)
     return Plan(
         request=request,
         model=model,
@@ -251,7 +251,7 @@ def _with_context(request: Request, stated: int | None) -> Request:
     return request._replace(deployment=request.deployment._replace(max_model_len=stated))
 
 
-def _own_times(question: Question) -> tuple[Fitted | None, tuple[str, ...]]:
+def own_times(question: Question) -> tuple[Fitted | None, tuple[str, ...]]:
     """Constants of time of the calibration that was named, and what the plan says of it."""
     named = question.deployment.calibration
     if named in (None, NONE) or not question.cards or question.engine.name not in FITTED:
@@ -276,7 +276,7 @@ def _speed(
 
         vendor = question.cards[0].vendor
         if constants_of(question.engine.name, platform_of(vendor)) is not None:
-            return _modelled(question, spending, spending.storage, own)
+            return modelled(question, spending, spending.storage, own)
     held = [
         (
             sum(term.bytes for term in device.terms if term.name == "weights"),
@@ -291,7 +291,7 @@ def _speed(
     return speed_floor(used, spending.storage, spending.cache, dtype, held, at_once)
 
 
-def _modelled(
+def modelled(
     question: Question, spending: Spending, storage: StorageFormat, own: Fitted | None
 ) -> Answer | None:
     """What the question's engine would run, timed."""

@@ -149,12 +149,25 @@ def ceil_div(numerator: Any, denominator: Any) -> Any:
 
 def minimum(left: Any, right: Any) -> Any:
     """The smaller of two ints, or element by element where either is an array."""
-    return where(left < right, left, right)
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+        return left if left < right else right
+    import numpy
+
+    return numpy.minimum(left, right)
 
 
 def maximum(left: Any, right: Any) -> Any:
     """The larger of two ints, or element by element where either is an array."""
-    return where(left > right, left, right)
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+        return left if left > right else right
+    import numpy
+
+    return numpy.maximum(left, right)
+
+
+def whole(value: Any) -> Any:
+    """``int(value)``, element by element where it is an array."""
+    return int(value) if isinstance(value, (int, float)) else value.astype("int64")
 
 
 def where(condition: Any, yes: Any, no: Any) -> Any:

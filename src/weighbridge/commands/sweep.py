@@ -1,4 +1,4 @@
-"""``weigh sweep``: totals over contexts and concurrencies."""
+"""``weigh sweep``: totals over contexts and concurrencies, or every point of a study file."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from weighbridge.errors import InputError
 
 def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     """Arguments of the command, and what runs it."""
+    if any(each.endswith(".toml") and not each.startswith("-") for each in arguments):
+        return _build_study(parser)
     add_request(parser, arguments)
     for action in parser._actions:
         if action.dest in {"max_model_len", "concurrency"}:
@@ -44,6 +46,30 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
             print(markdown_table(*sweep_rows(grid)))
         else:
             print(sweep_to_text(grid))
+        return 0
+
+    return run
+
+
+def _build_study(parser: argparse.ArgumentParser) -> Run:
+    parser.add_argument("study", metavar="STUDY.toml", help="what is fixed, and what varies")
+    parser.add_argument("--out", metavar="FILE", help="the table: .csv, .parquet or .jsonl")
+    parser.add_argument("--on-ray", metavar="ADDRESS",
+                        help="spread it over a Ray cluster; local starts one here")  # fmt: skip
+    parser.add_argument("--restart", action="store_true",
+                        help="begin again instead of going on where a run was stopped")  # fmt: skip
+
+    def run(options: argparse.Namespace) -> int:
+        from weighbridge.api import study
+        from weighbridge.show.study import Progress, swept_to_text
+
+        with Progress() as progress:
+            swept = study(options.study, out=options.out, on_ray=options.on_ray,
+                          restart=options.restart, told=progress.told)  # fmt: skip
+        if format_of(options) == "json":
+            print_json(swept.to_dict())
+        else:
+            print(swept_to_text(swept))
         return 0
 
     return run

@@ -17,7 +17,6 @@ from typing import NamedTuple
 from weighbridge.speed.mixing import Pass, mixing_operations
 from weighbridge.speed.serve import Setting
 from weighbridge.speed.step import (
-    SHARP,
     Split,
     decode_split,
     latency,
@@ -59,8 +58,11 @@ class Pieces(NamedTuple):
     operations: float
 
 
+SHARP = 3
+
+
 def both(memory: float, arithmetic: float) -> float:
-    """Seconds of two that overlap (``speed.step.both`` for plain numbers)."""
+    """Seconds of two that overlap (``speed.step.both`` of plain numbers, but for rounding)."""
     if not arithmetic:
         return memory
     return float((memory**SHARP + arithmetic**SHARP) ** (1 / SHARP))

@@ -26,6 +26,7 @@ from weighbridge.speed.serve import Load, Pace, Setting, pace_of
 from weighbridge.speed.shape import shape_of
 from weighbridge.speed.speculative import measured_tokens
 from weighbridge.speed.step import Cost, Split
+from weighbridge.units import maximum
 
 # Prompt tokens in one pass where no option says it: vLLM config/scheduler.py for servers with much
 # memory, SGLang server_args.py, TensorRT-LLM llm_args.py (max_num_tokens), llama.cpp's n_ubatch.
@@ -205,8 +206,8 @@ def setting_of(subject: Subject, constants: Constants) -> Setting | None:
     cost = Cost(constants, kernels, rates, subject.storage.value_bits < 16)
     load = Load(
         subject.sequences,
-        max(subject.tokens.prompt, 1),
-        max(subject.tokens.output, 1),
+        maximum(subject.tokens.prompt, 1),
+        maximum(subject.tokens.output, 1),
         subject.chunk,
         subject.drafts,
         measured_tokens(subject.drafts),

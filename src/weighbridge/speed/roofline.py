@@ -16,6 +16,7 @@ from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
 from weighbridge.speed.arithmetic import encoder_operations, pass_operations
 from weighbridge.speed.traffic import prefill_traffic, step_traffic
+from weighbridge.units import maximum, whole
 
 
 class Floor(NamedTuple):
@@ -28,9 +29,9 @@ class Floor(NamedTuple):
     arithmetic: float
 
     @property
-    def seconds(self) -> float:
+    def seconds(self) -> Any:
         """The longer of the two: they can overlap, but neither can be skipped."""
-        return max(self.memory, self.arithmetic)
+        return maximum(self.memory, self.arithmetic)
 
     @property
     def bound_by(self) -> str:
@@ -75,20 +76,22 @@ class Speed(NamedTuple):
 
 
 def floor_of(
-    cards: Sequence[Card], dtype: str, reads: Sequence[int], work: int, at_once: int = 1
+    cards: Sequence[Card], dtype: str, reads: Sequence[Any], work: Any, at_once: int = 1
 ) -> Floor | None:
     """The floor over devices of which ``at_once`` work at a time; None where a rate is not known.
 
     ``reads`` are bytes per device; ``work`` is spread as the bytes are.
     """
-    memory = arithmetic = 0.0
-    everything = sum(reads)
+    memory: Any = 0.0
+    arithmetic: Any = 0.0
+    everything: Any = sum(reads)
+    nothing: Any = everything == 0
     for card, size in zip(cards, reads, strict=True):
         rate = card.flops(dtype) or card.flops("fp16") or card.flops("fp32")
-        if not card.bandwidth or not rate or not everything:
+        if not card.bandwidth or not rate or nothing is True:
             return None
         memory += size / card.bandwidth
-        arithmetic += work * size / everything / rate
+        arithmetic += work * (size / everything) / float(rate)
     return Floor(memory / at_once, arithmetic / at_once)
 
 
@@ -97,7 +100,7 @@ class Load(NamedTuple):
 
     weights: int
     remembered: int
-    work: int
+    work: float
 
 
 def loads(question: Question, storage: StorageFormat, cache: CacheFacts) -> tuple[Load, Load]:
@@ -126,8 +129,8 @@ def loads(question: Question, storage: StorageFormat, cache: CacheFacts) -> tupl
         model, 1, cached, decoding=True, expanded=expanded, encoder_tokens=encoded
     )
     return (
-        Load(whole.weights, whole.remembered, sequences * filling),
-        Load(step.weights, step.remembered, sequences * one),
+        Load(whole.weights, whole.remembered, 1.0 * sequences * filling),
+        Load(step.weights, step.remembered, 1.0 * sequences * one),
     )
 
 
@@ -145,11 +148,11 @@ def speed_floor(
     ``at_once`` of the devices work at the same time, the others before or after them.
     """
     parts = [tuple(each) for each in zip(*held, strict=True)]
-    weights, remembered = ([part / (sum(row) or 1) for part in row] for row in parts)
+    weights, remembered = ([part / maximum(sum(row), 1) for part in row] for row in parts)
 
     def at(load: Load) -> Floor | None:
         reads = [
-            int(load.weights * one + load.remembered * other)
+            whole(load.weights * one + load.remembered * other)
             for one, other in zip(weights, remembered, strict=True)
         ]
         return floor_of(question.cards, dtype, reads, load.work, at_once)

@@ -20,7 +20,8 @@ from weighbridge.memory.cache import (
 from weighbridge.model.facts import CacheStream, Layer, Model
 from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.speed.arithmetic import CROSSING
-from weighbridge.units import ceil_div, minimum
+from weighbridge.speed.visited import visited
+from weighbridge.units import ceil_div, minimum, whole
 
 
 class Traffic(NamedTuple):
@@ -159,29 +160,28 @@ def state_moved(layer: Layer, element: int) -> tuple[int, int]:
     return (size // ratio, size // ratio) if ratio > 1 else (size, size)
 
 
-def bytes_read(model: Model, storage: StorageFormat, rows: int, *, crossing: bool = True) -> int:
+def bytes_read(model: Model, storage: StorageFormat, rows: Any, *, crossing: bool = True) -> Any:
     """Bytes of weights that a pass over ``rows`` tokens reads.
 
     The embedding gives up single rows, unless it is the head as well; of the routed experts those
     are read that at least one token is expected to visit, E·(1 − (1 − k/E)^rows) of E.
     ``crossing`` says that keys and values of an encoder or image are made, as in prefill alone.
     """
-    total = 0.0
+    total: Any = 0.0
     for parameter in model.outer:
         table = parameter.role == "embedding"
         if not table or (model.tied and parameter.shape[0] == model.vocab):
             total += storage.bytes_of(parameter)
     for layer, count in model.layer_groups():
-        touched = 1.0
+        touched: Any = 1.0
         if isinstance(layer.feed_forward, MixtureOfExperts):
-            share = layer.feed_forward.top_k / layer.feed_forward.experts
-            touched = 1 - (1 - share) ** rows
+            touched = visited(layer.feed_forward.top_k, layer.feed_forward.experts, rows)
         for parameter in (*layer.parameters, *layer.again):
             if not crossing and parameter.name.endswith(CROSSING):
                 continue
             part = touched if parameter.role == "expert" else 1.0
             total += storage.bytes_of(parameter) * count * part
-    return int(total)
+    return whole(total)
 
 
 def step_traffic(

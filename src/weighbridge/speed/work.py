@@ -12,6 +12,7 @@ from weighbridge.memory.cache import Streams, own_streams, state_bytes
 from weighbridge.speed.mixing import Pass, mixing_operations
 from weighbridge.speed.shape import Kernels, Shape
 from weighbridge.speed.traffic import Seen, cache_read, cache_written
+from weighbridge.speed.visited import visited
 from weighbridge.units import ceil_div
 
 
@@ -84,15 +85,16 @@ def prefill_work(
 
 
 def part_of(sequences: Any, parts: int) -> Any:
-    """The share of the fullest of ``parts``; of arrays the mean share, for they are smooth."""
+    """The share of the fullest of ``parts``; of fractions the mean, for a fit is smooth."""
     if parts == 1:
         return sequences
-    return ceil_div(sequences, parts) if isinstance(sequences, int) else sequences / parts
+    counted = isinstance(sequences, int) or getattr(sequences, "dtype", "") == "int64"
+    return ceil_div(sequences, parts) if counted else sequences / parts
 
 
 def touched(experts: int, top_k: int, tokens: Any) -> Any:
     """The part of the experts that at least one of ``tokens`` visits: 1 - (1 - k/E)^tokens."""
-    return 1 - (1 - top_k / experts) ** tokens
+    return visited(top_k, experts, tokens)
 
 
 def _read(shape: Shape, positions: Any, cached: Cached) -> Any:

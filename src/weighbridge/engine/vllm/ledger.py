@@ -8,6 +8,7 @@ from weighbridge.engine import DeviceSpending
 from weighbridge.engine.vllm.budget import Rank, requested_bounds
 from weighbridge.engine.vllm.setup import Setup
 from weighbridge.term import Basis, Phase, Term, exact
+from weighbridge.units import maximum
 
 POOL = "vllm v1/core/kv_cache_utils.py, get_kv_cache_config_from_groups"
 
@@ -134,7 +135,7 @@ def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any, *, filled: bool) -> 
         f"group {number}": f"{len(group.layers)} layers, {group.spec.kind}, blocks of {group.block}"
         for number, group in enumerate(setup.pool.groups[:8])
     }
-    inputs: dict[str, Any] = {"blocks": blocks, "bytes of a block": size // max(blocks, 1)}
+    inputs: dict[str, Any] = {"blocks": blocks, "bytes of a block": size // maximum(blocks, 1)}
     inputs |= groups
     if filled:
         inputs["requested"] = rank.requested
@@ -145,7 +146,7 @@ def _pool(setup: Setup, rank: Rank, blocks: Any, size: Any, *, filled: bool) -> 
             rank.number,
             "resident",
             size,
-            max(size - max(slack[0], 0), 0),
+            maximum(size - max(slack[0], 0), 0),
             size + max(slack[1], 0),
             facts_basis(setup) if certain else "calibrated",
             "⌊(utilization · total − weights − activations − outside torch − graph estimate) / "
