@@ -47,9 +47,8 @@ def commands() -> str:
 
 def _command(name: str) -> str:
     rows = [_row(action) for action in arguments_of(name)]
-    return (
-        f"## weigh {name}\n\n{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}.\n\n"
-        + grid(("argument", "value", "what it is"), rows)
+    return f"## weigh {name}\n\n{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}.\n\n" + grid(
+        ("argument", "value", "what it is"), rows
     )
 
 

@@ -14,9 +14,7 @@ def page(title: str, *parts: str) -> str:
 
 def cell(text: object) -> str:
     """Text as a cell of a table holds it; what looks like a tag stays text."""
-    return (
-        " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
-    )
+    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def grid(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
