@@ -14,10 +14,11 @@ TAKES = frozenset(
         "cache_implementation",
         "max_model_len",
         "max_num_seqs",
+        "calibration",
     }
 )
 OPTIONS = (
-    Option("device_map", "how layers are placed on devices, host memory and disk", "NAME",
-           choices=("auto", "balanced", "balanced_low_0", "sequential")),
+    Option("device_map", "how layers are placed: auto, balanced, balanced_low_0, sequential, or a "
+           "map of modules as JSON", "NAME"),
     Option("max_memory", "limits of the placement: 0=20GiB,cpu=60GiB", "LIMITS"),
 )  # fmt: skip

@@ -12,7 +12,8 @@ from weighbridge.speed.serve import pace_of
 ENDINGS = (".svg", ".png")
 
 
-def _figure(columns: int) -> tuple[Any, Any]:
+def new_figure(columns: int) -> tuple[Any, Any]:
+    """A figure with panels side by side."""
     try:
         import matplotlib as mpl
     except ImportError:
@@ -38,7 +39,8 @@ def check_path(text: str) -> Path:
     return path
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write the picture, the same bytes for the same data."""
     figure.tight_layout()
     kind = path.suffix.lower()[1:]
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
@@ -50,7 +52,7 @@ def _save(figure: Any, path: Path) -> None:
 
 def plot_speed(found: Answer, path: Path) -> None:
     """The roofline with prefill and decode, and time per token by batch and by context."""
-    figure, (roof, batch, context) = _figure(3)
+    figure, (roof, batch, context) = new_figure(3)
     _roofline(roof, found)
     counts = [1, 2, 4, 8, 16, 32, 64, 128, 256]
     _curve(batch, "sequences at once", counts, [_token(found, sequences=n) for n in counts])
@@ -59,7 +61,7 @@ def plot_speed(found: Answer, path: Path) -> None:
     figure.suptitle(
         f"{found.subject.model.id} on {found.subject.card.name}, {found.subject.engine}"
     )
-    _save(figure, path)
+    save(figure, path)
 
 
 def _token(found: Answer, **load: int) -> float:
@@ -116,7 +118,7 @@ def _roofline(axes: Any, found: Answer) -> None:
 
 def plot_front(found: Any, path: Path) -> None:
     """Price against tokens per second of one user, the front by its weights; bars are ranges."""
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     priced = [each for each in found.front if each.cost not in {None, (0.0, 0.0)}]
     if not priced:
         raise RequestError("there is nothing to draw: no choice has a price")
@@ -139,12 +141,12 @@ def plot_front(found: Any, path: Path) -> None:
     axes.set_title(found.model.id, fontsize=9)
     axes.legend(fontsize=7)
     axes.grid(visible=True, which="both", alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_history(history: Any, path: Path) -> None:
     """Bandwidth, arithmetic and model size by year."""
-    figure, axes = _figure(3)
+    figure, axes = new_figure(3)
     titles = ("memory bandwidth, GB/s", "16-bit arithmetic, 10¹² operations/s", "parameters, 10⁹")
     for each, series, title in zip(axes, history, titles, strict=True):
         each.plot([p.year for p in series.points], [p.value for p in series.points],
@@ -156,4 +158,4 @@ def plot_history(history: Any, path: Path) -> None:
         each.set_title(title, fontsize=9)
         each.legend(fontsize=8)
         each.grid(visible=True, which="both", alpha=0.3)
-    _save(figure, path)
+    save(figure, path)

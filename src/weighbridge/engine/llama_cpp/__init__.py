@@ -59,7 +59,7 @@ def _spend(question: Question) -> Spending:
     if chosen.split == "tensor":
         raise RequestError("split_mode tensor is not modelled; use layer, row or none")
     described = describe(model, weigh(model, question.deployment.weights))
-    gpus = _gpus(question.cards)
+    gpus = devices_of(question.cards)
     before = chosen
     chosen, buffers = fitting.fit(described, chosen, gpus)
     bounded = bool(question.cards)
@@ -80,7 +80,7 @@ def _spend(question: Question) -> Spending:
     )
 
 
-def _gpus(cards: Sequence[Card]) -> list[Gpu]:
+def devices_of(cards: Sequence[Card]) -> list[Gpu]:
     """The devices as llama.cpp names them; one without an end where none was named."""
     if not cards:
         return [Gpu("CUDA", "CUDA0", UNBOUNDED)]

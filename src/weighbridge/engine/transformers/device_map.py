@@ -8,13 +8,17 @@ memory keep room for the largest block still to come, which may have to visit th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from weighbridge.errors import RequestError
 from weighbridge.units import parse_size
 
 HOST, DISK = -1, -2
+KINDS = ("auto", "balanced", "balanced_low_0", "sequential")
+ELSEWHERE = {"cpu": HOST, "disk": DISK}
+LONGEST_MAP, SHOWN = 200_000, 60
 
 
 class Block(NamedTuple):
@@ -108,3 +112,70 @@ def parse_limits(text: str, devices: int) -> dict[int, int | None]:
             )
         found[device] = parse_size(size, f"max_memory of {name}")
     return dict(sorted(found.items(), key=lambda each: (each[0] < 0, each[0])))
+
+
+def is_map(text: str | None) -> TypeGuard[str]:
+    """Whether a ``device_map`` names modules itself. Raises RequestError on an unknown word."""
+    if not text or text in KINDS:
+        return False
+    if not text.lstrip().startswith("{"):
+        raise RequestError(
+            f"device_map {text[:SHOWN]!r} is not one of {', '.join(KINDS)}, nor a map of modules "
+            'as JSON such as {"model.layers.0": 0, "lm_head": "cpu"}'
+        )
+    return True
+
+
+def parse_map(text: str, devices: int) -> dict[str, int]:
+    """``{"model.layers.0": 0, "lm_head": "cpu"}`` → devices by module, ``HOST`` and ``DISK`` too.
+
+    Raises :class:`RequestError` on what is no map, or names a device that there is not.
+    """
+    try:
+        if len(text) > LONGEST_MAP:
+            raise ValueError
+        read = json.loads(text)
+        if not isinstance(read, dict) or not read:
+            raise ValueError
+    except (ValueError, RecursionError):
+        raise RequestError(
+            f"device_map {text[:SHOWN]!r} is no JSON map of modules of at most "
+            f"{LONGEST_MAP:,} characters"
+        ) from None
+    found: dict[str, int] = {}
+    for module, device in read.items():
+        place = ELSEWHERE.get(device) if isinstance(device, str) else device
+        if type(place) is not int or ((place >= 0) and place >= devices) or place < DISK:
+            raise RequestError(
+                f"device_map sends {module[:SHOWN]!r} to {str(device)[:SHOWN]!r}; the devices are "
+                f"0 to {devices - 1}, cpu and disk"
+            )
+        found[module] = place
+    return found
+
+
+def place_of(module: str, placed: Mapping[str, int]) -> int:
+    """The device of a module: its own entry, or that of the nearest module around it.
+
+    Raises :class:`RequestError` where none covers it, as accelerate's check_device_map does.
+    """
+    name = module
+    while name not in placed:
+        if not name:
+            raise RequestError(f"device_map has no device for {module[:SHOWN]!r}")
+        name = name.rpartition(".")[0]
+    return placed[name]
+
+
+def module_of(tensor: str, prefix: str) -> str:
+    """The module of a tensor outside the layers, whose names begin with ``prefix``: as much of its
+    name as parts it from theirs.
+
+    >>> module_of("model.embed_tokens.weight", "model.layers.")
+    'model.embed_tokens'
+    """
+    words, layers = tensor.split("."), prefix.rstrip(".").split(".")
+    same = 0
+    while same < min(len(words) - 2, len(layers)) and words[same] == layers[same]:
+        same += 1
+    return ".".join(words[: same + 1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.engine.transformers import versions
+from weighbridge.engine.transformers.host import on_host
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.engine.transformers.share import Share
 from weighbridge.engine.transformers.terms import facts_basis
@@ -185,7 +186,17 @@ def loading(setup: Setup, share: Share) -> list[Term]:
 
 def visitors(setup: Setup, share: Share) -> list[Term]:
     """Room for the largest module that comes from host memory or disk to run here."""
-    sizes = [setup.bytes_of((p,)) // p.copies for p in share.visitors]
+    together = setup.version >= versions.GROUPED_EXPERTS
+    sizes = [
+        setup.bytes_of((p,)) // p.copies
+        for p in share.visitors
+        if not (together and p.role == "expert")
+    ]
+    if together:
+        sizes += [
+            setup.bytes_of(p for p in setup.model.layers[index].parameters if p.role == "expert")
+            for index in share.visiting
+        ]
     if not sizes:
         return []
     return [
@@ -199,7 +210,8 @@ def visitors(setup: Setup, share: Share) -> list[Term]:
             facts_basis(setup),
             "the largest module that lies in host memory or on disk, while it runs here",
             {"modules": len(sizes), "layers elsewhere": len(share.visiting)},
-            "accelerate hooks.py, AlignDevicesHook: pre_forward brings a module's own tensors",
+            "accelerate hooks.py, AlignDevicesHook: pre_forward brings a module's own tensors; "
+            "from transformers 5.0 the experts of a layer are one module (integrations/moe.py)",
         )
     ]
 
@@ -290,6 +302,8 @@ def _table(setup: Setup, share: Share, size: int, formula: str, source: str) -> 
 
 def workspaces(setup: Setup, share: Share) -> list[Term]:
     """The matrix library's workspace, and the scratch of quantized kernels."""
+    if on_host(setup, share.device):
+        return []
     size = CUBLAS_HOPPER if _since_hopper(setup, share.device) else CUBLAS
     found = [
         Term(

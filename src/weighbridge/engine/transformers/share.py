@@ -11,7 +11,11 @@ from weighbridge.engine.transformers.device_map import (
     Block,
     balance,
     balanced,
+    is_map,
+    module_of,
     parse_limits,
+    parse_map,
+    place_of,
     placed,
 )
 from weighbridge.engine.transformers.setup import Setup
@@ -64,7 +68,8 @@ class Parts(NamedTuple):
     blocks: tuple[Block, ...]
 
 
-def _parts(setup: Setup) -> Parts:
+def parts_of(setup: Setup) -> Parts:
+    """The model in the pieces that are placed."""
     model = setup.model
     towers = tuple(p for tower in model.towers for p in tower.parameters)
     before = (*(p for p in model.outer if p.role == "embedding"), *towers)
@@ -80,7 +85,7 @@ def _parts(setup: Setup) -> Parts:
 
 def shares(setup: Setup) -> list[Share]:
     """The model cut as ``device_map`` says; without one, everything on the cards there are."""
-    parts, model = _parts(setup), setup.model
+    parts, model = parts_of(setup), setup.model
     count = max(len(setup.question.cards), 1)
     own = setup.question.deployment.own
     if own.get("device_map") or own.get("max_memory"):
@@ -108,19 +113,38 @@ def _mapped(setup: Setup, parts: Parts, count: int) -> list[Share]:
 
     accelerate ``big_modeling.py``, dispatch_model: main_device is the first GPU of the map.
     """
-    where = placed(parts.blocks, _limits(setup, parts, count))
+    where = _named(setup, parts, count) or placed(parts.blocks, _limits(setup, parts, count))
+    main = min((device for device in where if device >= 0), default=0)
     found = [_share(parts, where, device) for device in range(count)]
     gone = {i for i, there in enumerate(where[1:-1]) if there < 0}
     visitors = [p for i in sorted(gone) for p in setup.model.layers[i].parameters]
     ends = [parts.before, parts.after]
     outside = [end for end, there in zip(ends, (where[0], where[-1]), strict=True) if there < 0]
-    first = found[0]._replace(
+    found[main] = found[main]._replace(
         visiting=tuple(sorted(gone)),
         visitors=(*visitors, *(p for end in outside for p in end)),
-        first=found[0].first or where[0] < 0,
-        last=found[0].last or where[-1] < 0,
+        first=found[main].first or where[0] < 0,
+        last=found[main].last or where[-1] < 0,
     )
-    return [first, *found[1:], *(_share(parts, where, place) for place in (HOST, DISK))]
+    return [*found, *(_share(parts, where, place) for place in (HOST, DISK))]
+
+
+def _named(setup: Setup, parts: Parts, count: int) -> list[int] | None:
+    """The device of each block where the request's map names modules; None where it does not.
+
+    The parameters before the layers lie with the embedding, those after them with the head.
+    """
+    text, model = setup.question.deployment.own.get("device_map"), setup.model
+    if not is_map(text):
+        return None
+    given, prefix = parse_map(text, count), model.layer_prefix
+    before, after = (
+        place_of(module_of(end[at].name, prefix), given) if end else None
+        for end, at in ((parts.before, 0), (parts.after, -1))
+    )
+    layers = [place_of(f"{prefix}{index}", given) for index in range(len(model.layers))]
+    head = layers[-1] if after is None else after
+    return [layers[0] if before is None else before, *layers, head]
 
 
 def _limits(setup: Setup, parts: Parts, count: int) -> dict[int, int | None]:
