@@ -37,7 +37,7 @@ STATES = {"transformers": ("falcon-mamba-7b", {"on": "rtx-4090"})}
 TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "full training": ("llama-3.1-8b", {"method": "full", "on": "8xh100", "sharding": "fsdp2"}),
     "mixed precision": ("llama-3.1-8b", {"method": "full", "on": "8xh100", "sharding": "zero3",
-                                         "precision": "amp-bf16"}),
+                                         "precision": "deepspeed-bf16"}),
     "LoRA": ("llama-3.1-8b", {"method": "lora", "on": "rtx-4090"}),
     "QLoRA": ("llama-3.1-8b", {"method": "qlora", "on": "rtx-4090"}),
 }  # fmt: skip
@@ -49,16 +49,19 @@ def asked() -> dict[str, tuple[Term, ...]]:
     found = {}
     for engine in MODULES:
         name, options = SERVED[engine]
-        found[engine] = _first(wb.plan(name, engine=engine, **options).terms)
+        found[engine] = _first(wb.plan(name, engine=engine, **options))
     for engine, (name, options) in STATES.items():
-        found[f"{engine}, {name}"] = _first(wb.plan(name, engine=engine, **options).terms)
+        found[f"{engine}, {name}"] = _first(wb.plan(name, engine=engine, **options))
     for title, (name, options) in TRAINED.items():
-        found[title] = _first(wb.train(name, seq_len=4096, **options).terms)
+        found[title] = _first(wb.train(name, seq_len=4096, **options))
     return found
 
 
-def _first(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    return tuple(term for term in terms if term.device == 0 and term.bytes)
+def _first(plan: Any) -> tuple[Term, ...]:
+    """Terms of every phase of the first device, those of the peak first."""
+    device = plan.devices[0]
+    every = (*device.terms, *(term for terms in device.phases.values() for term in terms))
+    return tuple(term for term in every if term.bytes)
 
 
 def makers() -> dict[str, list[str]]:

@@ -25,6 +25,6 @@ PAGES: dict[str, Callable[[], str]] = dict(
         _Page("reference/python.md", reference.python),
         _Page("explanation/terms.md", evidence.terms),
         _Page("explanation/measured.md", evidence.measured),
-        _Page("articles.md", articles.page),
+        _Page("articles.md", articles.articles),
     )
 )

@@ -9,11 +9,14 @@ from weighbridge.formats.cache import CACHE_FORMATS
 from weighbridge.formats.table import FORMATS
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.cards import list_cards
-from weighbridge.units import GB, format_bytes, format_bytes_decimal
+from weighbridge.units import GB, format_bytes
 
 NAMED = (
-    ("`gptq-BITS`, `gptq-BITS-gGROUP`, `awq-BITS-gGROUP`", "GPTQ and AWQ of other groups"),
-    ("`hqq-BITS-gGROUP`, `exl2-BITS`, `exl3-BITS`", "HQQ, ExLlamaV2 and V3 by average bits"),
+    ("`gptq-int4-g32`, `gptq-int8-g-1`, `gptq-int4-g128-static`", "GPTQ: 2, 3, 4 or 8 bits, group"),
+    ("`awq-int4-g64`", "AWQ: group of 32, 64, 128, or a row (-1)"),
+    ("`hqq-int4-g64`", "HQQ: bits and group"),
+    ("`w4a16-g128`, `w8a16`, `w4a16-g128-asym`", "compressed-tensors, packed"),
+    ("`exl2-4.25`, `exl3-3.5bpw`", "ExLlamaV2 and V3 by average bits"),
 )
 
 
@@ -62,8 +65,8 @@ def _card(card: Card) -> tuple[object, ...]:
     return (
         code(card.id),
         card.name,
-        format_bytes_decimal(card.memory_bytes) if card.memory_bytes % 2**20 else
-        format_bytes(card.memory_bytes),
+        f"{card.marketed_memory / (GB if card.marketed_unit == 'GB' else 2**30):g} "
+        f"{card.marketed_unit}",
         format_bytes(card.usable_bytes),
         card.usable_basis,
         f"{card.bandwidth / GB:,.0f}" if card.bandwidth else "not known",
