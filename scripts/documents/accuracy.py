@@ -70,7 +70,8 @@ def scatter(figures: Iterable[Figure]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" width="{size}">',
         STYLE,
         f'<g transform="translate({EDGE},10)">',
-        f'<line x1="0" y1="{SIDE}" x2="{SIDE}" y2="{SIDE}"/><line x1="0" y1="0" x2="0" y2="{SIDE}"/>',
+        f'<line x1="0" y1="{SIDE}" x2="{SIDE}" y2="{SIDE}"/>',
+        f'<line x1="0" y1="0" x2="0" y2="{SIDE}"/>',
         f'<line class="h" x1="0" y1="{SIDE}" x2="{SIDE}" y2="0"/>',
     ]
     for tick in ticks:

@@ -67,7 +67,8 @@ TOTALS = (
     Told("× 1.2 to 1.5 and the cache", ("weights-x1.2-1.5-cache",), (LLAMA_2, SEVENTY)),
     Told("× 2: twice the weights", ("twice-the-weights",), (LLAMA_2,)),
     Told("1 GB of overhead", ("flat-1gb",), (LLAMA_2, LLAMA_3)),
-    Told("300 MB to 2 GB of overhead", ("cuda-context",), ("llama-2-7b --context 2048 --on rtx-4090",)),
+    Told("300 MB to 2 GB of overhead", ("cuda-context",),
+         ("llama-2-7b --context 2048 --on rtx-4090",)),
 )  # fmt: skip
 TRAINING = (
     Told("Training takes 3 to 4 times the model", ("training-x3-4",), (LLAMA_2,)),

@@ -51,7 +51,7 @@ def asked() -> dict[str, tuple[Term, ...]]:
         name, options = SERVED[engine]
         found[engine] = _first(wb.plan(name, engine=engine, **options))
     for engine, (name, options) in STATES.items():
-        found[f"{engine}, {name}"] = _first(wb.plan(name, engine=engine, **options))
+        found[f"{engine} ({name})"] = _first(wb.plan(name, engine=engine, **options))
     for title, (name, options) in TRAINED.items():
         found[title] = _first(wb.train(name, seq_len=4096, **options))
     return found

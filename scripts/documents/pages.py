@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from scripts.documents import articles, evidence, reference, reference_commands, reference_tables
+from scripts.documents import (
+    adding,
+    articles,
+    evidence,
+    reference,
+    reference_commands,
+    reference_tables,
+)
 
 
 class _Page(NamedTuple):
@@ -25,6 +32,7 @@ PAGES: dict[str, Callable[[], str]] = dict(
         _Page("reference/python.md", reference.python),
         _Page("explanation/terms.md", evidence.terms),
         _Page("explanation/measured.md", evidence.measured),
+        _Page("how-to/add.md", adding.adding),
         _Page("articles.md", articles.articles),
     )
 )

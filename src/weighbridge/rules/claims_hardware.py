@@ -33,8 +33,9 @@ def sparsity(plan: Plan) -> Claim:
         f"it keeps half of the values and {INDEX_BITS} bits of index for each: {kept(16):.1%} of a "
         f"matrix in 16 bit, {kept(8):.1%} in 8; were all of this model's "
         f"{format_bytes_decimal(weights)} in such matrices, a decode step that waits for memory "
-        f"would be at most {times(1 / kept(16))} as fast in 16 bit; data sheets that print twice "
-        "the operations mean prefill of a pruned model, and the table of cards holds the dense rates",
+        f"would be at most {times(1 / kept(16))} as fast in 16 bit; data sheets that print "
+        "twice the operations mean prefill of a pruned model, and the table of cards holds the "
+        "dense rates",
         "for the operations of prefill and training of a model that was pruned for it, in one "
         "format on one family of cards",
         "Mishra et al., Accelerating Sparse Deep Neural Networks, arXiv:2104.08378",
