@@ -14,6 +14,7 @@ from math import floor, log10
 from scripts.report import ROOT
 from weighbridge.measure.accuracy.everything import collect
 from weighbridge.measure.accuracy.figure import Figure
+from weighbridge.measure.accuracy.report import Group, group_of
 
 SUMMARY = ROOT / "docs" / "accuracy_summary.json"
 IMAGES = ROOT / "docs" / "images"
@@ -32,9 +33,10 @@ def main() -> None:
     for name in sets:
         mine = [each for each in made.figures if each.set == name]
         (IMAGES / f"accuracy-{name}.svg").write_text(scatter(mine), encoding="utf-8")
+    (IMAGES / "coverage.svg").write_text(bars(by_engine(made.figures)), encoding="utf-8")
     data = {
         "sets": sets,
-        "engines": [group.to_dict() for group in made.groups("engine")],
+        "engines": [group.to_dict() for group in by_engine(made.figures)],
         "worst": [
             {"set": f.set, "id": f.id[:60], "quantity": f.quantity, "error": round(f.error, 4),
              "source": f.source[:120]}
@@ -46,6 +48,37 @@ def main() -> None:
         ],
     }  # fmt: skip
     SUMMARY.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def by_engine(figures: Iterable[Figure]) -> list[Group]:
+    """The rows that nothing was fitted on: memory by set, speed by engine."""
+    found: dict[str, list[Figure]] = {}
+    for figure in figures:
+        if figure.use == "report":
+            engine = figure.engine.partition("==")[0]
+            name = f"speed, {engine}" if figure.set == "speed" else f"memory, {figure.set}"
+            found.setdefault(name, []).append(figure)
+    return [group_of(name, found[name]) for name in sorted(found)]
+
+
+def bars(groups: list[Group]) -> str:
+    """How many of the measured rows lie inside the bounds, where bounds are stated."""
+    shown = [group for group in groups if group.covered is not None]
+    height = 20 * len(shown) + 26
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 520 {height}" width="520">',
+        STYLE,
+    ]
+    for row, group in enumerate(shown):
+        share = group.covered or 0.0
+        parts.append(f'<text x="168" y="{20 * row + 14}" text-anchor="end">{group.name}</text>')
+        parts.append(f'<rect class="d" x="174" y="{20 * row + 4}" width="{share * 250:.0f}" '
+                     'height="13"/>')  # fmt: skip
+        parts.append(f'<text x="{180 + share * 250:.0f}" y="{20 * row + 14}">{share:.0%} of '
+                     f"{group.bounded:,}</text>")  # fmt: skip
+    parts.append(f'<line class="h" x1="399" y1="0" x2="399" y2="{height - 22}"/>')
+    parts.append(f'<text x="399" y="{height - 6}" text-anchor="middle">90 %</text></svg>')
+    return "\n".join(parts) + "\n"
 
 
 def scatter(figures: Iterable[Figure]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from statistics import median
 from typing import Any
 
 from scripts.documents.asked import SERVED, TERM_WORDS, TRAINED, asked
@@ -93,7 +94,7 @@ def _formula(who: str, term: Term) -> tuple[str, ...]:
 
 
 def measured() -> str:
-    """The accuracy report as one page."""
+    """The accuracy report as one page, from what the last `documents.accuracy` wrote."""
     data = json.loads(SUMMARY.read_text(encoding="utf-8"))
     pictures = "\n".join(
         f'<figure markdown="span">![{name}: predicted against measured]'
@@ -108,6 +109,8 @@ def measured() -> str:
         "marked `[fit]` and count in no other figure. `python -m scripts.documents.accuracy` makes "
         "the plots and the summary again; `weigh accuracy` prints all of it.",
         f"## Plots\n\nOn the dashed line the prediction is right.\n\n{pictures}",
+        "## Coverage of bounds\n\n![Share of measured rows inside the bounds]"
+        "(../images/coverage.svg)",
         "## By engine\n\n" + grid(ERRORS, _lines(data["engines"])),
         "## By quantity\n\n" + grid(ERRORS, _lines(groups().values())),
         "## The worst rows\n\n" + grid(("set", "row", "quantity", "error", "source"), worst),
@@ -117,13 +120,19 @@ def measured() -> str:
 
 
 def _peers(rows: list[dict[str, Any]]) -> str:
-    header = ("peer", "model", "quantity", "their error", "our error")
+    """Median absolute error of a peer and ours, on the rows that the peer answers."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["peer"], row["quantity"]), []).append(row)
     lines = [
-        (r["peer"], r["model"], r["quantity"], f"{r['theirs'] / r['true'] - 1:+.2%}",
-         f"{r['ours'] / r['true'] - 1:+.2%}")
-        for r in rows
-    ]  # fmt: skip
-    return grid(header, lines)
+        (peer, quantity, len(mine), *(_middle(mine, whose) for whose in ("theirs", "ours")))
+        for (peer, quantity), mine in found.items()
+    ]
+    return grid(("peer", "quantity", "rows", "their median error", "our median error"), lines)
+
+
+def _middle(rows: list[dict[str, Any]], whose: str) -> str:
+    return f"{median(abs(row[whose] / row['true'] - 1) for row in rows):.2%}"
 
 
 REPORTS = (

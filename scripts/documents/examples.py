@@ -44,10 +44,16 @@ def runs_here(command: str) -> bool:
     return not any(each in command + " " for each in NOT_HERE)
 
 
+class Heard(io.StringIO):
+    """Standard output that can show every character."""
+
+    encoding = "utf-8"
+
+
 @cache
 def output(command: str) -> tuple[int, str]:
     """Exit code and standard output, 100 columns wide, plain."""
-    heard, before = io.StringIO(), dict(os.environ)
+    heard, before = Heard(), dict(os.environ)
     os.environ.update(COLUMNS="100", NO_COLOR="1", LC_ALL="C.UTF-8")
     try:
         with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(io.StringIO()):
