@@ -122,7 +122,9 @@ def plan_of(asked: str) -> Plan:
 def answers(asked: str) -> dict[str, Claim | RuleResult]:
     """Every rule and claim beside a plan, by id."""
     plan = plan_of(asked)
-    return {each.id: each for each in (*rules_for(plan), *claims_for(plan))}
+    found: dict[str, Claim | RuleResult] = {each.id: each for each in rules_for(plan)}
+    found.update((each.id, each) for each in claims_for(plan))
+    return found
 
 
 def page_of(row: Told) -> str:
