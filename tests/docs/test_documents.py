@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-
 from scripts.documents import adding, articles, evidence, examples
 from scripts.documents.asked import TERM_WORDS, makers
 from scripts.documents.pages import PAGES
 from scripts.documents.reference_commands import arguments_of
+
 from weighbridge.cli import COMMANDS
 from weighbridge.engine import MODULES
 from weighbridge.errors import WeighbridgeError
