@@ -44,7 +44,7 @@ def _examples() -> list[str]:
     told = [line[2:].partition("   #")[0].strip() for line in lines if line.startswith("$ weigh ")]
     # Files of the reader's own, a trace, and what goes on until it is ended.
     apart = [f"weigh {name}" for name in ("trace", "watch", "doctor", "serve", "mcp")]
-    needs = ("./", "org/", ".log", ".json", " > ", *apart)
+    needs = ("./", "org/", ".log", ".json", "study.toml", " > ", *apart)
     return [line for line in told if not any(each in line for each in needs)]
 
 
