@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from weighbridge.errors import StudyError
 
-Table = dict[str, Sequence[Any]]
+Table = Mapping[str, Sequence[Any]]
 
 
 def write_table(path: Path, table: Table) -> None:
