@@ -22,7 +22,7 @@ TARGET = 1_000_000
 LOOP = 200
 ROUNDS = 3
 MEMORY = tuple(name for name in PLAN_COLUMNS if name not in arrays.SPEEDS)
-CASES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+CASES: tuple[tuple[str, str, str, dict[str, int]], ...] = (
     ("transformers", "llama-3.1-8b", "max_model_len", {}),
     ("transformers", "qwen3-30b-a3b", "max_model_len", {}),
     ("vllm", "llama-3.1-8b", "input_tokens", {"max_model_len": 16384}),

@@ -12,6 +12,8 @@ import pytest
 
 from weighbridge.cli import COMMANDS, main
 
+EXAMPLES = Path(__file__).parent.parent / "examples" / "pipelines"
+
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = main(list(arguments))
@@ -115,11 +117,12 @@ def test_markdown_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "| ---" in out or "|---" in out or "| :--" in out or "|:--" in out
 
 
-# A trace needs its extra; its JSON is looked at in tests/traced/test_command.py. A server answers
-# over HTTP: tests/serve.
-@pytest.mark.parametrize(
-    "name", [name for name in COMMANDS if name not in {"plan", "trace", "serve"}]
-)
+# Those that need an extra or go on until they are ended have their JSON looked at where they are
+# tested: tests/traced, tests/run, tests/measure and tests/serve.
+APART = {"plan", "trace", "run", "measure", "serve", "mcp"}
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in APART])
 def test_every_command_prints_json(
     capsys: pytest.CaptureFixture[str], name: str, tmp_path: Path
 ) -> None:
@@ -129,6 +132,8 @@ def test_every_command_prints_json(
         "sweep": ["gpt2"],
         "rules": ["gpt2"],
         "card": ["h100"],
+        "place": ["gpt2", "--on", "t4", "--host-memory", "16GB"],
+        "check": [str(EXAMPLES / "plan.toml")],
         "fit": ["gpt2", "--on", "t4"],
         "recommend": ["gpt2", "--on", "t4"],
         "train": ["gpt2"],

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import weighbridge as wb
 from weighbridge.errors import InputError, RequestError
 from weighbridge.formats import find_format
+from weighbridge.formats.bitsandbytes import NAMES as PACKED
 from weighbridge.model import catalog
 from weighbridge.request import make_request, settle_tokens
 
@@ -94,6 +95,8 @@ LINEAR = [find_format(name) for name in ("fp32", "bf16", "fp16", "fp8", "fp8-blo
 def test_more_bits_never_take_less(name: str, formats: tuple[object, object]) -> None:
     less, more = sorted(formats, key=lambda each: each.bits_per_weight)  # type: ignore[attr-defined]
     close = less.bits_per_weight * 1.15 > more.bits_per_weight  # type: ignore[attr-defined]
+    if (less.name in PACKED) != (more.name in PACKED):
+        return  # bitsandbytes leaves experts in 16 bit, which others do not
     if close or less.touches != more.touches or less.rest_bits != more.rest_bits:  # type: ignore[attr-defined]
         return
     small, large = (

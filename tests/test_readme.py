@@ -42,8 +42,9 @@ def _examples() -> list[str]:
     """Commands of the README that need neither files of the reader's nor an extra."""
     lines = README.read_text(encoding="utf-8").splitlines()
     told = [line[2:].partition("   #")[0].strip() for line in lines if line.startswith("$ weigh ")]
-    needs = ("./", "org/", ".log", ".json", "weigh trace", "weigh doctor", "weigh serve", " > ")
-    needs = ("./", "org/", ".log", ".json", "weigh trace", "weigh watch", "weigh doctor", " > ")
+    # Files of the reader's own, a trace, and what goes on until it is ended.
+    apart = [f"weigh {name}" for name in ("trace", "watch", "doctor", "serve", "mcp")]
+    needs = ("./", "org/", ".log", ".json", " > ", *apart)
     return [line for line in told if not any(each in line for each in needs)]
 
 

@@ -148,7 +148,7 @@ def test_nothing_committed_names_a_registry() -> None:
         if path.suffix not in {".py", ".md", ".toml", ".txt", ".yaml", ".jsonl", ".json", ".cfg"}:
             continue
         if any(
-            part.startswith(".") or part in {"build", "dist"}
+            part.startswith(".") or part in {"build", "dist", "node_modules"}
             for part in path.relative_to(root).parts
         ):
             continue

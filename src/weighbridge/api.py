@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from weighbridge.search.models import Shelf
     from weighbridge.search.place.find import Placement
     from weighbridge.search.recommend import Recommendation
+    from weighbridge.search.room import Room
     from weighbridge.search.sweep import Sweep
     from weighbridge.show.explain import Explanation
     from weighbridge.speed.report import SpeedReport
@@ -60,6 +61,22 @@ def sweep(
     from weighbridge.search.sweep import sweep as sweep_request
 
     return sweep_request(make_request(os.fspath(model), options), context, concurrency)
+
+
+def room(
+    model: Name, *, context: Sequence[int], concurrency: Sequence[int] = (1,), **options: Any
+) -> Room:
+    """What contexts × users need, and which of them a machine holds at once.
+
+    >>> import weighbridge as wb
+    >>> found = wb.room("llama-3.1-8b", on="rtx-4090", engine="vllm", context=[8192],
+    ...                 concurrency=[1, 16])
+    >>> found.holds
+    ((True, False),)
+    """
+    from weighbridge.search.room import room as room_request
+
+    return room_request(make_request(os.fspath(model), options), context, concurrency)
 
 
 def study(path: Name, *, out: str | None = None, **options: Any) -> Swept:

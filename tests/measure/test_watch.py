@@ -57,6 +57,13 @@ llamacpp:requests_deferred 2
 """
 
 
+class Quiet(ThreadingHTTPServer):
+    """Says nothing of a client that went away."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
 class Handler(BaseHTTPRequestHandler):
     body: ClassVar[bytes] = b""
     status: ClassVar[int] = 200
@@ -84,7 +91,7 @@ def server() -> Iterator[tuple[str, type[Handler]]]:
     class Own(Handler):
         asked: ClassVar[list[str]] = []
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Own)
+    listening = Quiet(("127.0.0.1", 0), Own)
     thread = threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{listening.server_port}", Own

@@ -142,7 +142,7 @@ def test_the_timeline_is_drawn(tmp_path: Path) -> None:
              "categories": {"parameter": 1}, "modules": {}}  # fmt: skip
     trace = read_trace({"question": {}, "versions": {}, "phases": [phase], "reserved": None,
                         "parameters": {}, "cache": {}, "timeline": moments, "notes": [],
-                        "seconds": 0.1})  # fmt: skip
+                        "seconds": 0.1, "extended": None})  # fmt: skip
     target = tmp_path / "timeline.svg"
     plot(trace, str(target), "a model")
     assert "<svg" in target.read_text()

@@ -216,6 +216,13 @@ class _Asker:
     def notes(self) -> tuple[str, ...]:
         """What was taken for granted of the traffic."""
         workload, notes = self.asking.request.workload, []
+        if self.asking.assumed:
+            asked = self.asking.objective
+            notes.append(
+                f"at most {asked.ttft:g} s to the first token and {asked.tpot:g} s for each "
+                f"further one, for {asked.share:g} % of the requests, are assumed; set "
+                "--slo-ttft and --slo-tpot, or --replicas"
+            )
         if self.asking.traffic.trace is None:
             for name, value in (
                 ("input", workload.input_tokens),

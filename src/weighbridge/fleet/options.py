@@ -54,8 +54,12 @@ FLEET = (
 NAMES = frozenset(option.name for option in FLEET)
 
 
+# What is asked where nothing is: to the first token as long as one waits, then the pace of reading.
+USUAL_TTFT, USUAL_TPOT = 10.0, 0.1
+
+
 class Asking(NamedTuple):
-    """A request of a fleet, settled."""
+    """A request of a fleet, settled; ``assumed`` says that its objective is the usual one."""
 
     request: Request
     traffic: Traffic
@@ -65,6 +69,7 @@ class Asking(NamedTuple):
     answers: tuple[float, ...]
     warm: float
     prices: str | None
+    assumed: bool = False
 
 
 def settle(model: str, options: Mapping[str, Any]) -> Asking:
@@ -85,6 +90,9 @@ def settle(model: str, options: Mapping[str, Any]) -> Asking:
         raise RequestError(f"--slo-share is {objective.share:g}; it is a percentage up to 100")
     answers = _answers(given.get("answer_times"))
     replicas = given.get("replicas")
+    assumed = replicas is None and not objective.asked and not given.get("prefill_replicas")
+    if assumed:
+        objective = objective._replace(ttft=USUAL_TTFT, tpot=USUAL_TPOT)
     if replicas == 0:
         raise RequestError("--replicas is 0; at least one replica serves")
     search = replicas is None and objective.asked
@@ -95,7 +103,8 @@ def settle(model: str, options: Mapping[str, Any]) -> Asking:
     warm = given.get("warmup", WARM)
     if not 0 <= warm < 1:
         raise RequestError(f"--warmup is {warm:g}; it is a share below 1")
-    return Asking(request, traffic, objective, layout, search, answers, warm, given.get("prices"))
+    return Asking(request, traffic, objective, layout, search, answers, warm, given.get("prices"),
+                  assumed)  # fmt: skip
 
 
 def _traffic(request: Request, given: Mapping[str, Any]) -> Traffic:

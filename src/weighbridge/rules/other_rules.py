@@ -18,7 +18,7 @@ from weighbridge.rules.subject import Subject
 from weighbridge.rules.weights_rules import GB_FOR_GIB
 
 NOT_PLANNED = (
-    "training is not planned here yet: ours is the sum that AdamW needs by definition, 2 + 2 + 4 "
+    "ours is the sum that AdamW needs by definition, 2 + 2 + 4 "
     "+ 4 + 4 = 16 bytes per parameter in mixed precision, 4 + 4 + 4 + 4 in fp32, activations apart "
     "(ZeRO, arXiv:1910.02054, section 3.1)"
 )

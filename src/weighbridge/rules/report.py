@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from weighbridge._version import __version__
 from weighbridge.planner import Plan
 from weighbridge.rules import RuleResult, rules_for
-from weighbridge.rules.claims import Claim, claims_for
+from weighbridge.rules.claim import Claim
+from weighbridge.rules.claims import claims_for
 
 
 class RulesReport(NamedTuple):

@@ -134,8 +134,9 @@ class Paces:
         cost = self._cost(candidate, storage, element)
         if cost is None:
             return None
-        # A plan times llama.cpp's layers one card after the other as it does those of one card.
-        layout = candidate.layout if ENGINES[_name(candidate.engine)].ranks else Layout()
+        # llama.cpp's layers run one card after the other.
+        ranks = ENGINES[_name(candidate.engine)].ranks
+        layout = candidate.layout if ranks else Layout(pipeline=candidate.rig.size)
         kept = (candidate.engine, storage.name, layout, element)
         if kept not in self._works:
             shape = shape_of(self.model, storage, layout)

@@ -56,10 +56,7 @@ class Sweep:
 
 def sweep(request: Request, contexts: Sequence[int], concurrencies: Sequence[int]) -> Sweep:
     """The grid of ``contexts`` × ``concurrencies``; each context is a prompt that fills it."""
-    if not contexts or not concurrencies or min(*contexts, *concurrencies) < 1:
-        raise RequestError("a sweep needs contexts and concurrencies of at least 1")
-    if len(contexts) * len(concurrencies) > MOST_POINTS:
-        raise RequestError(f"a sweep has at most {MOST_POINTS:,} points")
+    check_grid(contexts, concurrencies)
     model = load_model(request.model)
     machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
     points = [(c, n) for c in contexts for n in concurrencies]
@@ -80,6 +77,14 @@ def sweep(request: Request, contexts: Sequence[int], concurrencies: Sequence[int
         None if machine is None else _rows([bool(fits) for _, fits in found], width),
         None if machine is None else min(card.usable_bytes for card in machine.devices),
     )
+
+
+def check_grid(contexts: Sequence[int], concurrencies: Sequence[int]) -> None:
+    """Refuse a grid with nothing in it, or with more points than can be meant."""
+    if not contexts or not concurrencies or min(*contexts, *concurrencies) < 1:
+        raise RequestError("a sweep needs contexts and concurrencies of at least 1")
+    if len(contexts) * len(concurrencies) > MOST_POINTS:
+        raise RequestError(f"a sweep has at most {MOST_POINTS:,} points")
 
 
 def _takes_arrays(request: Request) -> bool:

@@ -164,7 +164,7 @@ def make_server(settings: Settings) -> Server[Pool]:
         seconds = settings.long_seconds if work in long else settings.seconds
         job = Job(work, body, seconds, work in long)
         try:
-            return _answered(await ctx.lifespan_context.run(job))
+            return _answered((await ctx.lifespan_context.run(job)).body)
         except Problem as problem:
             return _failed(problem.detail)
 

@@ -258,6 +258,18 @@ class Sweep(TypedDict):
     usable_bytes: int | None
 
 
+class Room(TypedDict):
+    """Bytes of the fullest device with every user's cache, and whether all run at once."""
+
+    schema: int
+    model: Named
+    contexts: list[int]
+    concurrencies: list[int]
+    need_bytes: list[list[int]]
+    holds: list[list[bool]] | None
+    usable_bytes: int | None
+
+
 class Command(TypedDict):
     """How each word of a command was taken."""
 
@@ -426,6 +438,7 @@ SHAPES: dict[str, Any] = {
     "rules": Rules,
     "explain": Explain,
     "sweep": Sweep,
+    "room": Room,
     "launch_read": LaunchRead,
     "launch_write": Written,
     "train_write": Written,

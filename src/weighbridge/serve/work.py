@@ -127,6 +127,16 @@ def _explain(model: str | None, options: Options, told: Told) -> dict[str, Any]:
 
 def _sweep(model: str | None, options: Options, told: Told) -> dict[str, Any]:
     del told
+    return api.sweep(named(model), **_grid(options)).to_dict()
+
+
+def _room(model: str | None, options: Options, told: Told) -> dict[str, Any]:
+    del told
+    return api.room(named(model), **_grid(options)).to_dict()
+
+
+def _grid(options: Options) -> dict[str, Any]:
+    """The options with the lists of a grid, each within what may be asked for at once."""
     for name in ("input_tokens", "isl", "output_tokens", "osl"):
         if options.pop(name, None) is not None:
             raise RequestError(f"a sweep reads each context as a prompt that fills it; {name} "
@@ -137,7 +147,7 @@ def _sweep(model: str | None, options: Options, told: Told) -> dict[str, Any]:
     users = _counts(options, ("concurrency", "batch"), MOST_USERS, [1, 2, 4, 8, 16])
     if len(contexts) * len(users) > MOST_POINTS:
         raise RequestError(f"a sweep has at most {MOST_POINTS:,} points here")
-    return api.sweep(named(model), context=contexts, concurrency=users, **options).to_dict()
+    return {**options, "context": contexts, "concurrency": users}
 
 
 def _counts(options: Options, names: tuple[str, ...], most: int, usual: list[int]) -> list[int]:
@@ -290,6 +300,7 @@ WORK: dict[str, Work] = {
     "rules": _rules,
     "explain": _explain,
     "sweep": _sweep,
+    "room": _room,
     "launch_read": _launch_read,
     "launch_write": _launch_write,
     "train_write": _train_write,
