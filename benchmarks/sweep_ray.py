@@ -1,4 +1,7 @@
-"""Fleets over one and over two Ray workers of a core each: `python -m benchmarks.sweep_ray`."""
+"""Fleets over one and over two Ray workers of a core each: `python -m benchmarks.sweep_ray`.
+
+It needs two idle cores: on two cores at a load of 7, 15.3 s on one worker and 16.1 s on two.
+"""
 
 from __future__ import annotations
 
