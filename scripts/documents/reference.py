@@ -9,6 +9,7 @@ from importlib import import_module
 import weighbridge as wb
 from scripts.documents.asked import TERM_WORDS, makers
 from scripts.documents.text import code, grid, page
+from weighbridge import api
 from weighbridge import errors as tree
 from weighbridge.engine import MODULES, parse_engine
 from weighbridge.launch import TARGETS
@@ -132,9 +133,10 @@ def python() -> str:
     """What `weighbridge` offers to Python."""
     parts = []
     for name in wb.__all__:
-        value = getattr(wb, name)
         if name.startswith("__"):
             continue
+        # A room with the name of a function stands in its place once it was imported.
+        value = getattr(api, name, None) or getattr(wb, name)
         signature = ""
         if inspect.isfunction(value):
             signature = str(inspect.signature(value))
