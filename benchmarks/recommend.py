@@ -7,7 +7,7 @@ import time
 import weighbridge as wb
 from weighbridge.search.recommend import Recommendation
 
-ASKED = (
+ASKED: tuple[tuple[str, dict[str, int]], ...] = (
     ("llama-3.1-8b", {}),
     ("llama-3.1-8b", {"context": 32768, "concurrency": 4}),
     ("llama-3.1-70b", {"concurrency": 8}),

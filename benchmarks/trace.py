@@ -1,7 +1,7 @@
 """Seconds and MiB to trace large models, beside building them on meta and beside MemTracker.
 
     python benchmarks/trace.py                 # after scripts/setup test
-    python benchmarks/trace.py --only llama-3.1-8b
+    python benchmarks/trace.py --only llama-3.1-8b --ways meta,trace
 
 Each figure comes from a process of its own: CPU seconds (user and system) after the imports, and
 the process's highest resident memory. ``meta`` only builds the model; ``memtracker`` is PyTorch's
@@ -110,11 +110,12 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=MODELS)
+    parser.add_argument("--ways", default=",".join(WAYS), help="with commas, of: %(default)s")
     parser.add_argument("--limit", type=int, default=900, help="seconds for each process")
     options = parser.parse_args()
     print(f"{'model':<16}{'way':<12}{'CPU s':>8}{'wall s':>8}{'MiB':>8}{'bytes':>20}")
     for model in [options.only] if options.only else MODELS:
-        for way in WAYS:
+        for way in [each for each in WAYS if each in options.ways.split(",")]:
             found = measured(model, way, options.limit)
             if isinstance(found, str):
                 print(f"{model:<16}{way:<12}{found}", flush=True)

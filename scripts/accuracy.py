@@ -1,96 +1,21 @@
-"""Predicted against measured: `python -m scripts.accuracy` prints it and writes docs/accuracy.md.
-
-Each row of tests/truth is a published run. ``use`` says whether constants were fitted on it
-(``fit``) or not (``report``); only the latter count in the figures that the README quotes.
-``quantity`` says what the source measured:
-
-* ``allocated``: torch.cuda.max_memory_allocated, summed over the cards;
-* ``decode``: the same, but without the prompt's pass;
-* ``after``: what is allocated once generation is over, the cache still held;
-* ``device``: what nvidia-smi shows for the card, context and allocator's hoard included.
-"""
+"""Predicted against measured, of every engine; writes docs/accuracy*.md."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
-import weighbridge as wb
 from scripts import accuracy_sglang, accuracy_tensorrt_llm, accuracy_vllm
 from scripts.llama_cpp_accuracy import report as llama_cpp_report
 from scripts.report import ROOT, table, write, write_part
-from weighbridge.planner import DevicePlan, Plan
-from weighbridge.term import Term
+from weighbridge.measure.accuracy.figures import figures_of
+from weighbridge.measure.accuracy.report import Report, baseline_text, read_baseline, regressions
+from weighbridge.measure.accuracy.transformers import Result, predict, rows
 
-TRUTH = ROOT / "tests" / "truth" / "transformers_inference.jsonl"
 REPORT = ROOT / "docs" / "accuracy.md"
-OPTIONS = ("weights", "engine", "on", "attn_implementation", "input_tokens", "output_tokens",
-           "concurrency")  # fmt: skip
-OUTSIDE_TORCH = {"context", "reserve"}
-
-
-@dataclass(frozen=True)
-class Result:
-    """One row with what we say of it."""
-
-    row: dict[str, Any]
-    predicted: int
-    low: int
-    high: int
-
-    @property
-    def error(self) -> float:
-        """Signed, relative to what was measured."""
-        return float(self.predicted / self.row["measured_bytes"] - 1)
-
-    @property
-    def covered(self) -> bool:
-        """Whether the measured value lies within our bounds, its printed precision allowed for."""
-        spare = self.row.get("precision_bytes", 0)
-        return bool(self.low - spare <= self.row["measured_bytes"] <= self.high + spare)
-
-
-def rows() -> list[dict[str, Any]]:
-    """The truth rows."""
-    return [json.loads(line) for line in TRUTH.read_text(encoding="utf-8").splitlines()]
-
-
-def predict(row: dict[str, Any]) -> Result:
-    """The plan of the row's run, read as the row's quantity."""
-    plan = wb.plan(row["model"], **{name: row[name] for name in OPTIONS})
-    return Result(
-        row, *(_quantity(plan, row["quantity"], field) for field in ("bytes", "low", "high"))
-    )
-
-
-def _quantity(plan: Plan, quantity: str, field: str) -> int:
-    return sum(_of_device(device, quantity, field) for device in plan.devices)
-
-
-def _of_device(device: DevicePlan, quantity: str, field: str) -> int:
-    def total(terms: Iterable[Term]) -> int:
-        return sum(int(getattr(term, field)) for term in terms)
-
-    if quantity == "device":
-        return max(total(terms) for terms in device.phases.values())
-    allocated = {
-        phase: [term for term in terms if term.name not in OUTSIDE_TORCH]
-        for phase, terms in device.phases.items()
-    }
-    if quantity == "after":
-        return total(
-            term
-            for term in allocated["decode"]
-            if term.phase == "resident" or term.name == "kv_cache"
-        )
-    if quantity == "decode":
-        return total(allocated["decode"])
-    return max(total(terms) for terms in allocated.values())
+BASELINE = ROOT / "docs" / "accuracy_baseline.json"
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -201,6 +126,16 @@ def _every_row(results: list[Result]) -> str:
     return table(header, lines)
 
 
+def baseline(*, check: bool) -> bool:
+    """Write the baseline of every set of rows, or say what is worse than it."""
+    found = Report(tuple(figures_of()))
+    if not check:
+        return write(BASELINE, baseline_text(found), check=False)
+    worse = regressions(found, read_baseline(str(BASELINE)))
+    print("\n".join(worse) or "no set of rows is worse than docs/accuracy_baseline.json")
+    return not worse
+
+
 def main() -> int:
     """Print, and write or compare."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -220,6 +155,7 @@ def main() -> int:
     same &= write(accuracy_tensorrt_llm.REPORT, accuracy_tensorrt_llm.report(), check=check)
     same &= write_part("accuracy", summary(results), check=check)
     same &= write(accuracy_vllm.REPORT, accuracy_vllm.report(), check=check)
+    same &= baseline(check=check)
     if not same:
         print("docs/accuracy*.md or the README's table is not what the program says; "
               "run scripts/accuracy", file=sys.stderr)  # fmt: skip

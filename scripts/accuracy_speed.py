@@ -19,12 +19,11 @@ import numpy as np
 
 from scripts import fit_single, fit_speed
 from scripts.report import ROOT, table, write
-from scripts.speed_rows import HELD_OUT, TRUTH, read_rows
+from weighbridge.measure.accuracy.truth import csv_rows
 from weighbridge.speed.constants import fitted_engines, fitted_from
 
 REPORT = ROOT / "docs" / "accuracy_speed.md"
 DATA = ROOT / "docs" / "accuracy_speed.json"
-PEER = TRUTH / "speed_peer.csv.gz"
 WORST = 20
 HEADER = ("rows", "median error", "mean", "90 % within", "bias")
 REASONS = {
@@ -54,7 +53,7 @@ def grouped(
 
 def serving() -> tuple[fit_speed.Rows, Any, Any]:
     rows = fit_speed.load_rows()
-    held = read_rows(HELD_OUT)
+    held = csv_rows("speed_held_out.csv.gz")
     assert [row["id"] for row in held] == [row["id"] for row in rows.table]
     token = np.array([float(row["tpot_ms"]) / 1e3 for row in held])
     first = np.array([float(row["ttft_ms"]) / 1e3 for row in held])
@@ -76,7 +75,7 @@ def peers(rows: fit_speed.Rows, token: Any, good: Any) -> list[tuple[str, ...]]:
         ("roofline", *figures((fit_speed.floor_seconds(rows) / measured - 1)[good])),
         ("bandwidth × 0.55 / weights", *figures((rule_of_thumb(rows) / measured - 1)[good])),
     ]
-    theirs = {row["id"]: float(row["tpot_ms"]) / 1e3 for row in read_rows(PEER)}
+    theirs = {row["id"]: float(row["tpot_ms"]) / 1e3 for row in csv_rows("speed_peer.csv.gz")}
     there = np.array([row["id"] in theirs for row in rows.table]) & good
     said = np.array([theirs.get(row["id"], np.nan) for row in rows.table])
     lines += [
@@ -151,12 +150,14 @@ def singles() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]], int]:
     every: list[Any] = []
     rows: list[dict[str, str]] = []
     faster = 0
+    out = {r["id"]: float(r["seconds"]) for r in csv_rows("speed_single_held_out.csv.gz")}
     for name, single in sorted(fit_single.load_single().items()):
         good = fit_single.floor_seconds(single) <= single.seconds
         faster += int((~good).sum())
         if name not in fitted_engines() or name == "vllm":
             continue
-        error = (fit_single.held_out(single) / single.seconds - 1)[good]
+        said = np.array([out.get(row["id"], np.nan) for row in single.table])
+        error = (said / single.seconds - 1)[good]
         lines.append((name, *figures(error)))
         every.append(error)
         rows += [row for row, keep in zip(single.table, good, strict=True) if keep]

@@ -157,8 +157,8 @@ NOTES = """\
   8.125 MiB, and 32 MiB on Hopper. Measured values are printed as 32-bit MiB, hence a KiB or two.
 - **PEFT.** One number is fitted, on one row: the longest batch has 704 tokens (rank-32 LoRA). All
   methods then share it. The figure is the peak of the caching allocator's segments, replayed.
-- **fsdp_qlora.** Nothing is fitted; code of 2024 is traced with the present Transformers,
-  whose mask is smaller than 4.38's."""
+- **fsdp_qlora.** Nothing is fitted; code of 2024 is traced with the present Transformers
+  and the masks of 4.38."""
 
 
 ORPO = (

@@ -1,87 +1,19 @@
-"""Training: predicted against measured peaks; writes docs/accuracy_training.md.
-
-Each row of tests/truth/training_runs.jsonl is a published run. ``use`` says whether a constant was
-fitted on it. ``quantity`` says what the source measured, on the fullest rank:
-
-* ``allocated``: torch.cuda.max_memory_allocated;
-* ``reserved``: torch.cuda.max_memory_reserved, the allocator's hoard included;
-* ``device``: what nvidia-smi shows, the context included.
-"""
+"""Training: predicted against measured peaks; writes docs/accuracy_training.md."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
-import tempfile
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import weighbridge as wb
 from scripts.report import ROOT, table, write
-from weighbridge.planner import DevicePlan
-from weighbridge.training.planner import TrainingPlan
+from weighbridge.measure.accuracy.training import Result, predict, rows
 
-TRUTH = ROOT / "tests" / "truth" / "training_runs.jsonl"
 REPORT = ROOT / "docs" / "accuracy_training.md"
-LEFT_OUT = {"allocated": {"context", "reserve"}, "reserved": {"context"}, "device": set()}
+
+
 FAR = 0.20
-
-
-class Result(NamedTuple):
-    """One row with what we say of it."""
-
-    row: dict[str, Any]
-    predicted: int
-    low: int
-    high: int
-
-    @property
-    def error(self) -> float:
-        """Signed, relative to what was measured."""
-        return float(self.predicted / self.row["measured_bytes"] - 1)
-
-    @property
-    def covered(self) -> bool:
-        """Whether the measured value lies within the bounds, its printed precision allowed for."""
-        spare = self.row["precision_bytes"]
-        return bool(self.low - spare <= self.row["measured_bytes"] <= self.high + spare)
-
-
-def rows() -> list[dict[str, Any]]:
-    """The truth rows."""
-    return [json.loads(line) for line in TRUTH.read_text(encoding="utf-8").splitlines()]
-
-
-def plan_of(row: dict[str, Any]) -> TrainingPlan:
-    """The plan of the row's run; a model that no catalogue has is read from the row's config."""
-    if "config" not in row:
-        return wb.train(row["model"], **row["options"])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "config.json"
-        path.write_text(json.dumps(row["config"]), encoding="utf-8")
-        return wb.train(str(path), **row["options"])
-
-
-def predict(row: dict[str, Any]) -> Result:
-    """The plan of the row's run, read as the row's quantity on the fullest rank."""
-    plan, out = plan_of(row), LEFT_OUT[row["quantity"]]
-    devices = plan.devices[-1:] if row.get("rank") == "last" else plan.devices
-    sums = [_sums(device, out) for device in devices]
-    best = max(sums)
-    return Result(row, best[0], best[1], best[2])
-
-
-def _sums(device: DevicePlan, out: set[str]) -> tuple[int, int, int]:
-    totals = [
-        tuple(
-            sum(int(getattr(t, field)) for t in terms if t.name not in out)
-            for field in ("bytes", "low", "high")
-        )
-        for terms in device.phases.values()
-    ]
-    return (max(t[0] for t in totals), max(t[1] for t in totals), max(t[2] for t in totals))
 
 
 HEADER = ("rows", "median error", "90 % within", "worst", "within 20 %", "bounds cover")

@@ -195,28 +195,18 @@ def inexact(found: list[Result]) -> Iterator[tuple[str, ...]]:
 
 
 # Why a model's pass is far off, as far as it is known.
-EXPERT_ADAPTERS = (
-    "PEFT 0.21 lets `all-linear` adapt the fused experts too (utils/transformers_weight_conversion"
-    ".py), and makes their whole update; the closed form adapts linear layers only"
+REFERENCE = (
+    "the trace runs the reference code of state-space layers, as Transformers does where mamba-ssm "
+    "and causal-conv1d are missing; the closed form counts their kernels"
 )
-EXPERTS_PACKED = (
-    "the closed form packs the experts in nf4; Transformers 5.23 replaces `nn.Linear` alone "
-    "(integrations/bitsandbytes.py), and fused experts stay in 16 bits"
-)
-FALCON = (
-    "the closed form packs Falcon's layers in nf4; Transformers 5.23 asks for the very type "
-    "`nn.Linear`, and FalconLinear is a subclass"
+BROADCAST = (
+    "Falcon gives sdpa one head of keys for all queries, which no fused kernel takes, so that "
+    "scores are written out; the closed form of inference counts the fused kernel"
 )
 REASONS = {
-    "LoRA": dict.fromkeys(("mixtral-8x7b-v0.1", "qwen3-30b-a3b", "deepseek-v2-lite",
-                           "olmoe-1b-7b-0924", "qwen3-next-80b-a3b-instruct"), EXPERT_ADAPTERS),
-    "QLoRA, checkpointed": {
-        **dict.fromkeys(("mixtral-8x7b-v0.1", "qwen3-30b-a3b", "deepseek-v2-lite",
-                         "olmoe-1b-7b-0924", "gpt-oss-20b"),
-                        EXPERTS_PACKED),
-        "falcon-7b": FALCON,
-    },
-}  # fmt: skip
+    "prefill": {"falcon-7b": BROADCAST},
+    "full": {"nemotron-h-8b-base-8k": REFERENCE},
+}
 
 
 def far(found: list[Result]) -> Iterator[tuple[str, ...]]:
@@ -237,8 +227,9 @@ NOTES = f"""\
   keeps in reserve and without the CUDA context. In decode the logits are left out on both sides:
   the trace runs the forward pass, the closed form counts the sampler of `generate` too.
 - Parameters, gradients and optimizer states are exact where they are the traced bytes, as they are
-  or in the allocator's blocks of 512. Buffers are no parameters. States off by thousandths of a
-  percent are counters of steps, which the closed form takes as one block for each tensor."""
+  or in the allocator's blocks of 512. Buffers are no parameters.
+- State-space and linear-attention layers (Nemotron-H, Qwen3-Next) run their reference code in the
+  trace, as they do where their kernels are not installed; the closed form counts the kernels."""
 
 
 def report() -> str:

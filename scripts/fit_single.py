@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scripts.fit_speed import stack, take
-from scripts.speed_rows import SINGLE, model_of, read_rows, storage_of
+from scripts.speed_rows import SINGLE
 from weighbridge.engine.layout import Layout
 from weighbridge.hardware.cards import find_card
+from weighbridge.measure.accuracy.speed import model_of, storage_of
+from weighbridge.measure.accuracy.truth import csv_rows
 from weighbridge.speed.constants import Constants
 from weighbridge.speed.kernels import kernels_of
 from weighbridge.speed.rates import rates_of
@@ -65,7 +67,7 @@ def cost_and_work(row: dict[str, str], constants: Constants) -> tuple[Cost, Work
 
 def load_single() -> dict[str, Single]:
     groups: dict[str, list[dict[str, str]]] = {}
-    for row in read_rows(SINGLE):
+    for row in csv_rows(SINGLE.name):
         groups.setdefault(key_of(row), []).append(row)
     return {name: _stacked(rows) for name, rows in groups.items()}
 
@@ -129,12 +131,30 @@ def held_out(single: Single) -> Any:
     return found
 
 
+def entered(single: Single, name: str) -> bool:
+    """Whether an engine has rows enough for constants of its own; vLLM's are the servers'."""
+    return int((floor_seconds(single) <= single.seconds).sum()) >= FEWEST and name != "vllm"
+
+
+def held_out_table() -> list[dict[str, Any]]:
+    """What each row that the roofline allows was predicted to be without its model."""
+    return [
+        {"id": row["id"], "seconds": f"{seconds:.6g}"}
+        for name, single in sorted(load_single().items())
+        if entered(single, name)
+        for row, seconds, fast in zip(
+            single.table, held_out(single), floor_seconds(single) > single.seconds, strict=True
+        )
+        if not fast
+    ]
+
+
 def single_entries() -> dict[str, Any]:
     """The engines' parts of constants.json."""
     entries = {}
     for name, single in sorted(load_single().items()):
         good = floor_seconds(single) <= single.seconds
-        if good.sum() < FEWEST or name == "vllm":
+        if not entered(single, name):
             continue
         constants, out = fit(some_of(single, good)), held_out(single)
         low, high = np.quantile(single.seconds[good] / out[good], [0.05, 0.95])

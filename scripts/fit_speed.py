@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scripts.report import ROOT
-from scripts.speed_rows import HELD_OUT, SERVING, read_rows, setting_of, write_rows
+from scripts.speed_rows import HELD_OUT, SERVING, SINGLE_HELD_OUT, write_rows
+from weighbridge.measure.accuracy.speed import setting_of
+from weighbridge.measure.accuracy.truth import csv_rows
 from weighbridge.speed.constants import Constants
 from weighbridge.speed.serve import Load, timed, works_of
 from weighbridge.speed.step import Cost
@@ -78,7 +80,7 @@ def stack(items: list[Any]) -> Any:
 
 
 def load_rows() -> Rows:
-    table = read_rows(SERVING)
+    table = csv_rows(SERVING.name)
     settings = [setting_of(row, Constants()) for row in table]
     works = [works_of(setting) for setting in settings]
     return Rows(
@@ -261,8 +263,9 @@ def main() -> None:
     out = held_out(rows)
     write_held_out(rows, out)
     entries = {name: engine_entry(rows, values, out, i) for i, name in enumerate(ENGINES)}
-    from scripts.fit_single import single_entries
+    from scripts.fit_single import held_out_table, single_entries
 
+    write_rows(SINGLE_HELD_OUT, held_out_table())
     data = {"engines": {**entries, **single_entries()}}
     FILE.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 

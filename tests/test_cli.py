@@ -115,8 +115,11 @@ def test_markdown_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "| ---" in out or "|---" in out or "| :--" in out or "|:--" in out
 
 
-# A trace needs its extra; its JSON is looked at in tests/traced/test_command.py.
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in {"plan", "trace"}])
+# A trace needs its extra; its JSON is looked at in tests/traced/test_command.py. A server answers
+# over HTTP: tests/serve.
+@pytest.mark.parametrize(
+    "name", [name for name in COMMANDS if name not in {"plan", "trace", "serve"}]
+)
 def test_every_command_prints_json(
     capsys: pytest.CaptureFixture[str], name: str, tmp_path: Path
 ) -> None:
@@ -129,8 +132,12 @@ def test_every_command_prints_json(
         "fit": ["gpt2", "--on", "t4"],
         "recommend": ["gpt2", "--on", "t4"],
         "train": ["gpt2"],
+        "fleet": ["gpt2", "--on", "t4", "--rate", "1", "--input-tokens", "64", "--requests", "50"],
         "speed": ["gpt2", "--on", "t4", "--engine", "vllm", "--what-if"],
         "log": [str(log)],
+        "store": ["list", "--store", str(tmp_path / "store.db")],
+        "watch": [str(os.getpid()), "--once"],
+        "accuracy": ["--set", "tensorrt-llm"],
     }.get(name, [])
     if name == "calibrate":
         runs = tmp_path / "runs.json"

@@ -42,7 +42,8 @@ def _examples() -> list[str]:
     """Commands of the README that need neither files of the reader's nor an extra."""
     lines = README.read_text(encoding="utf-8").splitlines()
     told = [line[2:].partition("   #")[0].strip() for line in lines if line.startswith("$ weigh ")]
-    needs = ("./", "org/", ".log", ".json", "weigh trace", "weigh doctor", " > ")
+    needs = ("./", "org/", ".log", ".json", "weigh trace", "weigh doctor", "weigh serve", " > ")
+    needs = ("./", "org/", ".log", ".json", "weigh trace", "weigh watch", "weigh doctor", " > ")
     return [line for line in told if not any(each in line for each in needs)]
 
 

@@ -2,14 +2,17 @@
 
 Answer.AI's train.py of March 2024 with Transformers 4.38: Llama-2-7B, LoRA of rank 64 on all but
 the output projection, adapters in bf16, dropout 0.1, reentrant checkpointing, AdamW in foreach,
-the model's output kept through backward. That version always passes a mask to sdpa, turns the
-logits to fp32 inside the model and copies them once more to shift them; all three are done here,
-the rest is the present code. Nothing is fitted.
+the model's output kept through backward. That version keeps a causal mask of all positions as a
+buffer of 64-bit integers, makes a mask of the batch from it (all positions squared, through a
+64-bit copy), cuts it anew in every layer, turns the logits to fp32 inside the model and copies them
+once more to shift them (models/llama/modeling_llama.py, _update_causal_mask); all that is done
+here, the rest is the present code. Nothing is fitted.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -19,7 +22,7 @@ from weighbridge.trace.build import build, give_storage
 from weighbridge.trace.measure import CUBLAS_WORKSPACE
 from weighbridge.trace.optimizers import make_optimizer, states_of
 from weighbridge.trace.passes import fake_world
-from weighbridge.trace.patches import real_roads
+from weighbridge.trace.patches import real_roads, replaced
 from weighbridge.trace.question import Question
 from weighbridge.trace.replay import replay
 from weighbridge.trace.tracker import StorageTracker
@@ -42,7 +45,11 @@ def traced_reserved(row: dict[str, Any]) -> int:
     with ExitStack() as stack:
         stack.enter_context(fake_world(fake=True))
         stack.enter_context(real_roads("cuda", "auto"))
+        size = found.config["max_position_embeddings"]
+        every = torch.empty((size, size), dtype=torch.long, device="meta")
+        model.register_buffer("causal_mask", every, persistent=False)
         give_storage(model)
+        stack.enter_context(_masks(model))
         trained = [each for each in model.parameters() if each.requires_grad]
         tracker = StorageTracker(model, CUBLAS_WORKSPACE)
         tracker.adopt(model.parameters(), "parameter")
@@ -50,6 +57,35 @@ def traced_reserved(row: dict[str, Any]) -> int:
         _loop(model, make_optimizer("adamw_torch", trained), tracker, row)
         log = tracker.log()
     return replay([storage.size for storage in log.storages], log.events).peak_reserved
+
+
+@contextmanager
+def _masks(model: Any) -> Iterator[None]:
+    """Masks as 4.38 makes and cuts them."""
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.models.llama import modeling_llama
+
+    def whole(*_: Any, inputs_embeds: Any, attention_mask: Any, **__: Any) -> Any:
+        batch, kind = inputs_embeds.shape[0], inputs_embeds.dtype
+        least, length = torch.finfo(kind).min, attention_mask.shape[-1]
+        made = model.causal_mask[None, None, :, :].repeat(batch, 1, 1, 1).to(kind) * least
+        absent = made[..., :length].eq(0.0) * attention_mask[:, None, None, :].eq(0.0)
+        made[..., :length] = made[..., :length].masked_fill(absent, least)
+        return made
+
+    def attend(module: Any, q: Any, k: Any, v: Any, mask: Any, **kwargs: Any) -> Any:
+        cut = mask[:, :, torch.arange(q.shape[-2]), : k.shape[-2]]
+        q, k, v = (each.contiguous() for each in (q, k, v))
+        return sdpa_attention_forward(module, q, k, v, cut, **kwargs)
+
+    functions = modeling_llama.ALL_ATTENTION_FUNCTIONS
+    before = functions["sdpa"]
+    functions["sdpa"] = attend
+    try:
+        with replaced(modeling_llama, "create_causal_mask", whole):
+            yield
+    finally:
+        functions["sdpa"] = before
 
 
 def _loop(model: Any, optimizer: Any, tracker: StorageTracker, row: dict[str, Any]) -> None:

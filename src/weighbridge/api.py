@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from weighbridge.errors import RequestError
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
 
 if TYPE_CHECKING:
+    from weighbridge.check import Report as CheckReport
+    from weighbridge.fleet.answer import FleetAnswer
+    from weighbridge.measure.accuracy.report import Report
+    from weighbridge.measure.beside import Measured
+    from weighbridge.measure.campaign import Done
+    from weighbridge.measure.store import Store
+    from weighbridge.measure.watch.sight import Line
     from weighbridge.rules import RuleResult
+    from weighbridge.run.session import RunResult
     from weighbridge.search.fit import Fit
     from weighbridge.search.models import Shelf
     from weighbridge.search.place.find import Placement
     from weighbridge.search.recommend import Recommendation
     from weighbridge.search.sweep import Sweep
+    from weighbridge.show.explain import Explanation
+    from weighbridge.speed.report import SpeedReport
     from weighbridge.trace.question import Question
     from weighbridge.trace.result import Trace
     from weighbridge.training.planner import TrainingPlan
@@ -100,6 +111,36 @@ def place(
     return place_request(request, make_host(host_memory, host_bandwidth, disk), weight)
 
 
+def speed(
+    model: Name,
+    *,
+    drafts: int = 0,
+    what_if: bool = False,
+    **options: Any,
+) -> SpeedReport:
+    """Time per token and to the first token; ``what_if`` adds what each remedy is worth."""
+    from weighbridge.speed.report import speed_report
+
+    request = make_request(os.fspath(model), options)
+    return speed_report(request, drafts=drafts, remedies=what_if)
+
+
+def explain(model: Name | None = None, *, term: str | None = None, **options: Any) -> Explanation:
+    """What a term is; with a model its formula, inputs, bounds and source in that plan.
+
+    >>> import weighbridge as wb
+    >>> wb.explain(term="kv_cache").to_dict()["terms"][0]["label"]
+    'KV cache'
+    """
+    from weighbridge.show.explain import explain_term
+
+    if model is None and options:
+        make_request("", options)  # a misspelt option is told before the model is missed
+        raise RequestError("options explain a term of a plan; name its model too")
+    made = None if model is None else plan_request(make_request(os.fspath(model), options))
+    return explain_term(term, made)
+
+
 def recommend(model: Name | None = None, **options: Any) -> Recommendation | Shelf:
     """Which card, how many, which engine, format and split; without a model, which models.
 
@@ -112,6 +153,19 @@ def recommend(model: Name | None = None, **options: Any) -> Recommendation | She
     if model is None:
         return models.models_for(*wishes.read_limits(options))
     return search(*wishes.read_wish(os.fspath(model), options))
+
+
+def fleet(
+    model: Name, *, on_progress: Callable[[str, float], bool | None] | None = None, **options: Any
+) -> FleetAnswer:
+    """How many cards serve so many users, what they wait, what it costs: a fleet, simulated.
+
+    Options are those of ``weigh fleet``. ``on_progress`` is told what is simulated and how far it
+    is (0 to 1); where it returns true, :class:`weighbridge.fleet.simulate.Cancelled` is raised.
+    """
+    from weighbridge.fleet.answer import answer_of
+
+    return answer_of(model, on_progress=on_progress, **options)
 
 
 def trace(
@@ -132,6 +186,112 @@ def trace(
     question = make_question(raw_config(os.fspath(model)), options)
     memory = parse_size(host_memory, "host_memory")
     return run_trace(question, seconds=timeout, memory=memory), question
+
+
+def check(path: str | os.PathLike[str]) -> CheckReport:
+    """Whether what a file expects of deployments holds: what ``weigh check`` prints."""
+    from pathlib import Path
+
+    from weighbridge.check import check_file
+
+    return check_file(Path(path))
+
+
+def run(
+    model: Name, prompt: str, *, yes: bool = False, heard: Any = None, **options: Any
+) -> RunResult:
+    """Load ``model`` as best fits this machine, generate, and set the plan beside what it took.
+
+    Options are those of ``weigh run``. RequestError where nothing fits, or where something would
+    be downloaded without ``yes=True``. Needs ``weighbridge[run]``.
+    """
+    from weighbridge.errors import RequestError
+    from weighbridge.run.choose import Refused
+    from weighbridge.run.session import Wanted, execute, prepare
+
+    unknown = set(options) - set(Wanted._fields)
+    if unknown:
+        raise RequestError(f"a run has no option {min(unknown)!r}")
+    ready = prepare(Wanted(os.fspath(model), prompt, **options))
+    if isinstance(ready, Refused):
+        raise RequestError(ready.because)
+    if ready.source.download and not yes:
+        raise RequestError(f"{ready.source.download:,} bytes would be downloaded; say yes=True")
+    return execute(ready, heard)
+
+
+def measure(
+    *, repeats: int = 3, timeout: float = 1800, heard: Any = None, **options: Any
+) -> Measured:
+    """One point run in a process of its own on this machine, beside its plan.
+
+    Options are those of ``weigh measure``: ``kind``, ``model``, ``weights``, ``concurrency``, …
+    Needs ``weighbridge[run]``.
+    """
+    from weighbridge.measure.beside import beside
+    from weighbridge.measure.points import make_point
+    from weighbridge.measure.taking import take
+
+    point = make_point(options)
+    return beside(take(point, repeats=repeats, seconds=timeout, heard=heard))
+
+
+def campaign(
+    name: str,
+    *,
+    into: str | None = None,
+    time_limit: str | float | None = None,
+    reduced: bool = False,
+    repeats: int | None = None,
+    timeout: float = 1800,
+    told: Any = None,
+) -> Done:
+    """A matrix of points measured into ``into`` (``NAME.jsonl``), from where it was ended."""
+    from pathlib import Path
+
+    from weighbridge.measure.campaign import load, run
+    from weighbridge.measure.limits import parse_seconds
+    from weighbridge.measure.taking import machine_here, take
+
+    wanted = load(name, reduced=reduced)
+    if repeats is not None:
+        wanted = wanted._replace(repeats=repeats)
+    limit = None if time_limit is None else parse_seconds(time_limit)
+    path = Path(into or f"{wanted.name}.jsonl")
+    machines = {device: machine_here(device) for device in wanted.devices}
+
+    def taken(point: Any, **how: Any) -> Any:
+        how["seconds"] = min(timeout, how.get("seconds", timeout))
+        return take(point, **how)
+
+    return run(wanted, path, machines, taken, time_limit=limit, told=told)
+
+
+def store(where: str = "") -> Store:
+    """The store of measurements at a path or a URL, the user's own by default; made if missing.
+
+    ``with wb.store() as kept: kept.rows("measurement")``
+    """
+    from weighbridge.measure.store import open_store
+
+    return open_store(where, write=True)
+
+
+def accuracy(*sets: str, where: str = "", rows: Sequence[str] = ()) -> Report:
+    """Every measured row beside ours: ``wb.accuracy("vllm").groups("family")``.
+
+    Without names every set; ``own`` are rows of the store at ``where`` and of files ``rows``.
+    """
+    from weighbridge.measure.accuracy.everything import collect
+
+    return collect(sets or None, where, rows)
+
+
+def look(pid: int | None = None, url: str | None = None, plan: Plan | None = None) -> list[Line]:
+    """What a process and a server hold and do now, beside ``plan``."""
+    from weighbridge.measure.watch import sight
+
+    return sight.lines(sight.look(pid, url), None, plan)
 
 
 def rules(model: Name, **options: Any) -> tuple[RuleResult, ...]:

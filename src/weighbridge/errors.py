@@ -13,7 +13,10 @@
         ├── RequestError        options that contradict each other or make no sense
         ├── EngineError         an engine or version that is not known
         ├── LaunchError         a launch command that its engine would not read
-        └── LogError            a log of which nothing can be told
+        ├── LogError            a log of which nothing can be told
+        ├── StoreError          a store that cannot be used, or a row that it does not take
+        ├── CalibrationError    a calibration that cannot be read, or not be made
+        └── WatchError          a process or a server that cannot be watched
 
 Every message is one sentence that says what was wrong, where, and what would be right; it
 carries no full stop, so that the command line can put it behind ``weigh: error:``.
@@ -76,3 +79,15 @@ class LaunchError(InputError):
 
 class LogError(InputError):
     """A log of which nothing can be told, or that cannot be read."""
+
+
+class StoreError(InputError):
+    """A store of measurements that cannot be used, or a row that it does not take."""
+
+
+class CalibrationError(InputError):
+    """A calibration that cannot be read, or that the rows do not allow."""
+
+
+class WatchError(InputError):
+    """A process or a server that cannot be watched."""

@@ -22,6 +22,7 @@ from weighbridge.engine import (
 from weighbridge.formats.format import StorageFormat
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.machine import Machine, parse_machine
+from weighbridge.memory.own import NONE
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.records import record
@@ -33,6 +34,7 @@ from weighbridge.units import format_bytes
 
 if TYPE_CHECKING:
     from weighbridge.speed.ask import Answer
+    from weighbridge.speed.constants import Fitted
 
 SCHEMA = 1
 
@@ -194,10 +196,16 @@ class Plan(Weighing):
         return plan_to_markdown(self)
 
 
-def plan_request(request: Request, model: Model | None = None) -> Plan:
-    """The plan of a request; ``model`` saves reading it again when many are asked of one model."""
+def plan_request(
+    request: Request, model: Model | None = None, machine: Machine | None = None
+) -> Plan:
+    """The plan of a request; ``model`` saves reading it again when many are asked of one model.
+
+    ``machine`` takes the place of the one that the request names: one that was found here.
+    """
     engine = parse_engine(request.deployment.engine)
-    machine = parse_machine(request.deployment.on) if request.deployment.on is not None else None
+    if machine is None and request.deployment.on is not None:
+        machine = parse_machine(request.deployment.on)
     model = load_model(request.model) if model is None else model
     tokens = settle_tokens(
         _with_context(request, stated_context(engine, request.deployment)),
@@ -217,6 +225,7 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
     tokens = spending.tokens or tokens
     question = question._replace(tokens=tokens)
     devices = tuple(_device(each, machine) for each in spending.devices)
+    timed, said = _own_times(question)
     return Plan(
         request=request,
         model=model,
@@ -227,9 +236,9 @@ def plan_request(request: Request, model: Model | None = None) -> Plan:
         cache=spending.cache,
         capacity=spending.capacity or _capacity(request, tokens, devices),
         verdict=_verdict(request, devices, spending),
-        assumptions=_assumptions(model, tokens, machine, spending),
+        assumptions=_assumptions(model, tokens, machine, spending, said),
         settings=spending.settings,
-        speed=_speed(question, devices, spending),
+        speed=_speed(question, devices, spending, timed),
         log=spending.log,
         host=None if spending.host is None else _host(spending.host),
     )
@@ -242,8 +251,22 @@ def _with_context(request: Request, stated: int | None) -> Request:
     return request._replace(deployment=request.deployment._replace(max_model_len=stated))
 
 
+def _own_times(question: Question) -> tuple[Fitted | None, tuple[str, ...]]:
+    """Constants of time of the calibration that was named, and what the plan says of it."""
+    named = question.deployment.calibration
+    if named in (None, NONE) or not question.cards or question.engine.name not in FITTED:
+        return None, ()
+    from weighbridge.speed.calibration import speed_for
+
+    fitted, said = speed_for(str(named), question.engine.name, question.cards[0].id)
+    return fitted, (said,) if said else ()
+
+
 def _speed(
-    question: Question, devices: tuple[DevicePlan, ...], spending: Spending
+    question: Question,
+    devices: tuple[DevicePlan, ...],
+    spending: Spending,
+    own: Fitted | None,
 ) -> Speed | Answer | None:
     """Modelled where the engine has constants; else the floor on the machine's stated rates."""
     if not question.cards or spending.storage is None:
@@ -253,7 +276,7 @@ def _speed(
 
         vendor = question.cards[0].vendor
         if constants_of(question.engine.name, platform_of(vendor)) is not None:
-            return _modelled(question, spending, spending.storage)
+            return _modelled(question, spending, spending.storage, own)
     held = [
         (
             sum(term.bytes for term in device.terms if term.name == "weights"),
@@ -268,24 +291,29 @@ def _speed(
     return speed_floor(used, spending.storage, spending.cache, dtype, held, at_once)
 
 
-def _modelled(question: Question, spending: Spending, storage: StorageFormat) -> Answer | None:
+def _modelled(
+    question: Question, spending: Spending, storage: StorageFormat, own: Fitted | None
+) -> Answer | None:
     """What the question's engine would run, timed."""
-    from weighbridge.speed.ask import CHUNKS, Subject, answer
+    from weighbridge.speed.ask import CHUNKS, TIED, Subject, answer
 
     name, deployment = question.engine.name, question.deployment
+    layout, cards = spending.layout, len(question.cards)
+    if name in TIED and layout.ranks == 1:
+        layout = layout._replace(pipeline=cards)
     subject = Subject(
         question.model,
         storage,
         name,
         question.cards,
-        spending.layout,
+        layout,
         question.tokens,
         spending.cache.element_bytes,
         question.concurrency,
         deployment.max_num_batched_tokens or CHUNKS.get(name, 8192),
         streams=spending.cache.streams,
     )
-    return answer(subject)
+    return answer(subject, own)
 
 
 def _device(spending: DeviceSpending, machine: Machine | None) -> DevicePlan:
@@ -388,12 +416,17 @@ def _sequences(device: DevicePlan, concurrency: int) -> float:
 
 
 def _assumptions(
-    model: Model, tokens: Tokens, machine: Machine | None, spending: Spending
+    model: Model,
+    tokens: Tokens,
+    machine: Machine | None,
+    spending: Spending,
+    said: tuple[str, ...],
 ) -> tuple[str, ...]:
     every = (
         *model.notes,
         *tokens.notes,
         *(machine.notes if machine else ()),
         *spending.notes,
+        *said,
     )
     return tuple(dict.fromkeys(every))

@@ -38,6 +38,7 @@ class Deployment(NamedTuple):
     data_parallel_size: int | None = None
     decode_context_parallel_size: int | None = None
     enable_expert_parallel: bool = False
+    calibration: str | None = None
     own: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -64,6 +65,7 @@ class Training(NamedTuple):
     dora: bool = False
     quantization: str | None = None
     kbit_upcast: bool | None = None
+    quantize_experts: bool = False
     micro_batch: int = 1
     seq_len: int | None = None
     grad_accumulation: int = 1

@@ -52,7 +52,9 @@ def parse_count(text: str | int, what: str = "count") -> int:
     """
     if isinstance(text, int) and not isinstance(text, bool):
         if text < 0:
-            raise UnitError(f"{what} {text} is negative; give a whole number of 0 or more")
+            raise UnitError(f"{what} {_shown(text)} is negative; give a whole number of 0 or more")
+        if text > _LARGEST:
+            raise UnitError(f"{what} {_shown(text)} is larger than {_LARGEST}")
         return text
     match = _SIZE.fullmatch(str(text).strip()) if len(str(text)) <= 40 else None
     if match is None or match[2] not in _COUNT_UNITS:
@@ -77,7 +79,11 @@ def parse_size(text: str | int, what: str = "size") -> int:
     """
     if isinstance(text, int) and not isinstance(text, bool):
         if text < 0:
-            raise UnitError(f"{what} {text} is negative; give a number of bytes of 0 or more")
+            raise UnitError(
+                f"{what} {_shown(text)} is negative; give a number of bytes of 0 or more"
+            )
+        if text > _LARGEST:
+            raise UnitError(f"{what} {_shown(text)} is larger than {_LARGEST} bytes")
         return text
     match = _SIZE.fullmatch(str(text).strip()) if len(str(text)) <= 40 else None
     if match is not None and match[2].lower() in {"k", "m", "g", "t"}:

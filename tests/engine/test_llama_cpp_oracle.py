@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
-from scripts.llama_cpp_accuracy import (
+from weighbridge.measure.accuracy.llama_cpp import (
     CLOSE,
     ask_log,
     ask_oracle,

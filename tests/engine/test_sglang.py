@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripts import accuracy_sglang as accuracy
 
 import weighbridge as wb
 from weighbridge.engine import Question, parse_engine, spend
 from weighbridge.engine.sglang.fraction import Reserve, Sizes, default_sizes, mem_fraction_static
 from weighbridge.errors import EngineError, RequestError, WeighbridgeError
 from weighbridge.hardware.machine import parse_machine
+from weighbridge.measure.accuracy import sglang as accuracy
 from weighbridge.model.load import load_model
 from weighbridge.request import Tokens, make_request
 from weighbridge.units import GIB

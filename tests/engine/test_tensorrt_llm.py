@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripts import accuracy_tensorrt_llm as accuracy
 
 import weighbridge as wb
 from weighbridge.engine import Question, parse_engine, spend
@@ -15,6 +14,7 @@ from weighbridge.engine.tensorrt_llm.pool import Group, size_pool
 from weighbridge.engine.tensorrt_llm.setup import set_up
 from weighbridge.errors import EngineError, RequestError, WeighbridgeError
 from weighbridge.hardware.machine import parse_machine
+from weighbridge.measure.accuracy import tensorrt_llm as accuracy
 from weighbridge.model.load import load_model
 from weighbridge.request import Tokens, make_request
 from weighbridge.units import GIB

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripts.accuracy_vllm import counted, figures_of, modelled, rows, settled
 
 import weighbridge as wb
 from weighbridge.engine import Question, parse_engine, spend
 from weighbridge.errors import EngineError, RequestError
 from weighbridge.hardware.cards import find_card
+from weighbridge.measure.accuracy.vllm import counted, figures_of, modelled, rows, settled
 from weighbridge.model.load import load_model
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import Deployment, Tokens, make_request

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import weighbridge as wb
 from weighbridge.cli import Parser, main
-from weighbridge.commands.launch import settle
 from weighbridge.commands.plan import add_plan_arguments
 from weighbridge.commands.shared import request_options
 from weighbridge.engine import MODULES, Engine
@@ -21,6 +20,7 @@ from weighbridge.errors import LaunchError
 from weighbridge.launch import ENGINES, TARGETS, engine_module, read_command, write
 from weighbridge.launch.docker import docker_words
 from weighbridge.launch.kubernetes import manifests
+from weighbridge.launch.settle import settle
 from weighbridge.launch.skypilot import task
 from weighbridge.launch.writing import settled, verify
 from weighbridge.launch.yaml import write_yaml
@@ -187,9 +187,8 @@ def plan_of(engine: str, **options: Any) -> Plan:
 
 @pytest.mark.parametrize("target", [t for t in TARGETS if t != "transformers"])
 def test_what_is_written_says_the_plan_and_how_to_verify_it(target: str) -> None:
-    engine = {"trtllm": "tensorrt-llm", "docker": "vllm", "k8s": "vllm", "skypilot": "vllm"}.get(
-        target, target
-    )
+    engine = {"trtllm": "tensorrt-llm", "docker": "vllm", "k8s": "vllm", "kserve": "vllm",
+              "skypilot": "vllm"}.get(target, target)  # fmt: skip
     weights = {"weights": "q8_0"} if engine in WEIGHTS else {}
     text = write(plan_of(engine, max_num_seqs=4, **weights), target)
     lines = text.splitlines()
@@ -261,3 +260,22 @@ def test_a_name_that_could_break_out_of_a_comment_is_refused() -> None:
     hostile = replace(made, request=made.request._replace(model="a\nrm -rf b"))
     with pytest.raises(LaunchError, match="control character"):
         write(hostile, "vllm")
+
+
+@pytest.mark.parametrize("users", [1, 2, 4, 9])
+@pytest.mark.parametrize("engine", ["llama.cpp", "llama.cpp==b5000"])
+@pytest.mark.parametrize(
+    "slots", [{}, {"max_num_seqs": 3}, {"max_num_seqs": 3, "kv_unified": True}]
+)
+def test_what_is_written_for_llama_cpp_takes_what_was_planned(
+    users: int, engine: str, slots: dict[str, Any]
+) -> None:
+    made = wb.plan("llama-3.1-8b", on="rtx-4090", engine=engine, weights="q4_k_m", context=4096,
+                   concurrency=users, **slots)  # fmt: skip
+    (check,) = (each for each in write(made, "llama.cpp").splitlines() if "# verify: " in each)
+    before, _, command = check.partition("# verify: weigh ")[2].partition(" -- ")
+    given = shlex.split(before)
+    asked = dict(zip((each[2:].replace("-", "_") for each in given[::2]), given[1::2], strict=True))
+    name, options, _ = settle(read_command(shlex.split(command)), None, asked)
+    again = wb.plan(name.replace("Llama-3.1-8B-Q4_K_M.gguf", "llama-3.1-8b"), **options)
+    assert again.total == made.total

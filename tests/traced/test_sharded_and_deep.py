@@ -66,3 +66,14 @@ def test_layers_of_unequal_cost_are_not_extended() -> None:
     options = {"run": "decode", "seq_len": 40, "attn_implementation": "eager"}
     with pytest.raises(UnevenGrowth):
         extend(logs(config, (2, 3, 4), **options), 8, 512)
+
+
+def test_few_layers_are_extended_to_the_models_own_depth() -> None:
+    from weighbridge.trace.depth import extended
+
+    config = {**LLAMA, "num_hidden_layers": 8}
+    found = extended(ask(config, target="cuda", extend=1))[2]
+    whole = {each.phase: each.bytes for each in peaks(trace(ask(config, target="cuda"))[0])}
+    assert found["layers"] == 8
+    assert found["traced"] == [3, 4, 5]
+    assert {each["phase"]: each["peak_bytes"] for each in found["phases"]} == whole

@@ -164,3 +164,33 @@ class TestAdapters:
                      optimizer="adamw_8bit")  # fmt: skip
         large = at_peak(log, "optimizer 2")["parameter"] // 2
         assert states(log) == pytest.approx(large * 2 * (1 + 4 / 256), rel=0.05)
+
+
+def test_heads_that_differ_without_enable_gqa_run_as_products() -> None:
+    from weighbridge.trace.attention import chosen_kernel
+
+    with torch.device("meta"):
+        query, key = (torch.empty(1, heads, 8, 64, dtype=torch.bfloat16) for heads in (4, 1))
+    asked = {"kernel": "auto"}
+    assert chosen_kernel(query, key, key, None, gqa=False, **asked) == "math"
+    assert chosen_kernel(query, key, key, None, gqa=True, **asked) == "flash"
+    assert chosen_kernel(query, query, query, None, gqa=False, **asked) == "flash"
+
+
+def test_dropout_between_products_keeps_a_mask_of_one_byte() -> None:
+    from weighbridge.trace.attention import attention_of
+
+    kept: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    with torch.device("meta"):
+        q, k, v = (torch.empty(1, 2, 16, 8, requires_grad=True) for _ in range(3))
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            attention_of("math")(q, k, v, dropout_p=0.1, is_causal=True)
+    scores = 2 * 16 * 16
+    assert sorted(kept.values(), reverse=True)[:3] == [4 * scores, 4 * scores, 2 * 16 * 8 * 4]
+    assert scores in kept.values()

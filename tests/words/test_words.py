@@ -17,7 +17,7 @@ from weighbridge.cli import main
 from weighbridge.errors import InputError
 from weighbridge.show.labels import BASES, LOOKS, PHASES
 from weighbridge.term import LADDER, spoken
-from weighbridge.words import LANGUAGES, language_of, of_environment, say, say_all, use
+from weighbridge.words import LANGUAGES, language_of, of_environment, say, say_all, say_lines, use
 from weighbridge.words.book import PAGE, Book, catalogue
 
 OTHERS = [each for each in LANGUAGES if each != "en"]
@@ -165,9 +165,17 @@ def test_an_answer_leaves_no_sentence_in_english(
         return said
 
     monkeypatch.setattr(Book, "say", watched)
+    # Whole lines of tables are looked up once more, for what was not said piece by piece.
+    monkeypatch.setattr("weighbridge.show.style.say_lines", str)
     main([*command, "--lang", language])
     capsys.readouterr()
     assert not {text for text in left if not IDENTIFIER.fullmatch(text)}
+
+
+def test_commands_that_an_answer_shows_stay_as_they_are() -> None:
+    use("tr")
+    text = "  $ vllm serve x \\\n      --gpu-memory-utilization 0.92\n  -ngl 43\n# 1,024.5\n✓ fits"
+    assert say_lines(text) == text.replace("fits", "sığar")
 
 
 def test_json_is_the_same_in_every_language(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,7 @@ def _model_card(options: argparse.Namespace, no_card: HardwareError) -> int:
     from weighbridge.model.load import load_model
     from weighbridge.model.reference import MISSPELLING, looks_like_path, resolve
     from weighbridge.show.model_card import model_card, model_to_markdown, model_to_text
-    from weighbridge.show.style import encodable
+    from weighbridge.show.style import printed
 
     try:
         reference = resolve(options.name)
@@ -57,5 +57,5 @@ def _model_card(options: argparse.Namespace, no_card: HardwareError) -> int:
     elif style == "markdown":
         print(model_to_markdown(model))
     else:
-        print(encodable(model_to_text(model), sys.stdout.encoding))
+        print(printed(model_to_text(model)))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from weighbridge.commands.shared import Run, add_request, format_of, print_json, request_options
@@ -39,7 +38,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
 def _place(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from weighbridge.api import place
     from weighbridge.show.place import placement_to_text
-    from weighbridge.show.style import encodable
+    from weighbridge.show.style import printed
 
     found = place(
         options.model,
@@ -65,5 +64,5 @@ def _place(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     elif format_of(options) == "json":
         print_json(found.to_dict())
     else:
-        print(encodable(placement_to_text(found), sys.stdout.encoding))
+        print(printed(placement_to_text(found)))
     return 0 if found.fits else 1

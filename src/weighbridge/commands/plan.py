@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from weighbridge.launch.reading import Launch
     from weighbridge.planner import Plan
 
-TARGETS = "vllm, sglang, trtllm, llama.cpp, ollama, transformers, docker, k8s, skypilot"
+TARGETS = "vllm, sglang, trtllm, llama.cpp, ollama, transformers, docker, k8s, kserve, skypilot"
 
 
 def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
@@ -97,7 +97,7 @@ def show(made: Plan, options: argparse.Namespace, launch: Launch | None = None) 
 
             print("\n" + launch_to_markdown(launch))
     else:
-        from weighbridge.show.style import encodable, wants_colour
+        from weighbridge.show.style import printed, wants_colour
         from weighbridge.show.text import plan_to_text
 
         colour = wants_colour(sys.stdout)
@@ -106,7 +106,7 @@ def show(made: Plan, options: argparse.Namespace, launch: Launch | None = None) 
             from weighbridge.show.launch import launch_to_text
 
             text += "\n\n" + launch_to_text(launch, colour=colour)
-        print(encodable(text, sys.stdout.encoding))
+        print(printed(text))
     return 1 if made.fits is False else 0
 
 

@@ -81,6 +81,6 @@ def _recommended(found: Any, options: argparse.Namespace) -> int:
 
 
 def _print(text: str) -> None:
-    from weighbridge.show.style import encodable
+    from weighbridge.show.style import printed
 
-    print(encodable(text, sys.stdout.encoding))
+    print(printed(text))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from weighbridge._version import __version__
 from weighbridge.commands.shared import Run, add_request, format_of, print_json, request_options
 
 
@@ -18,27 +16,19 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     def run(options: argparse.Namespace) -> int:
         from weighbridge.planner import plan_request
         from weighbridge.request import make_request
-        from weighbridge.rules import rules_for
-        from weighbridge.rules.claims import claims_for, claims_to_text
+        from weighbridge.rules.claims import claims_to_text
+        from weighbridge.rules.report import rules_report
         from weighbridge.rules.text import rules_to_text
-        from weighbridge.show.style import encodable
+        from weighbridge.show.style import printed
 
         made = plan_request(make_request(options.model, request_options(options, arguments)))
-        results, claims = rules_for(made), claims_for(made)
+        report = rules_report(made)
         if format_of(options) == "json":
-            print_json(
-                {
-                    "schema": 1,
-                    "version": __version__,
-                    "model": {"id": made.model.id, "parameters": made.model.parameters},
-                    "rules": [result.to_dict() for result in results],
-                    "claims": [claim.to_dict() for claim in claims],
-                }
-            )
+            print_json(report.to_dict())
         else:
-            print(rules_to_text(made, results, why=options.why))
+            print(rules_to_text(made, report.rules, why=options.why))
             print()
-            print(encodable(claims_to_text(claims, why=options.why), sys.stdout.encoding))
+            print(printed(claims_to_text(report.claims, why=options.why)))
         return 0
 
     return run

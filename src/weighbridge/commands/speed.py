@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from weighbridge._version import __version__
 from weighbridge.commands.shared import (
     Run,
     add_request,
@@ -28,50 +26,35 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
             "--drafts", type=count("--drafts"), default=0, metavar="N",
             help="tokens drafted in each step, accepted as measured for multi-token prediction",
         )  # fmt: skip
-        parser.add_argument(
-            "--calibration", metavar="FILE", help="constants of your own machine (weigh calibrate)"
-        )
     parser.add_argument("--history", action="store_true", help="growth by year, from the tables")
     parser.add_argument("--plot", metavar="FILE", help="draw it: .svg or .png")
     return _history if history else lambda options: _speed(options, arguments)
 
 
 def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from weighbridge.request import make_request
+    from weighbridge.api import speed
     from weighbridge.show.speed import speed_to_text, what_if_to_text
-    from weighbridge.show.style import encodable
-    from weighbridge.speed.ask import ask
-    from weighbridge.speed.calibration import read_calibration
-    from weighbridge.speed.result import speed_to_dict
-    from weighbridge.speed.whatif import what_if
+    from weighbridge.show.style import printed
 
-    own = read_calibration(options.calibration) if options.calibration else None
-    request = make_request(options.model, request_options(options, arguments))
-    found = ask(request, options.drafts, fitted=own)
-    outcomes = what_if(found) if options.what_if else []
+    report = speed(
+        options.model,
+        drafts=options.drafts,
+        what_if=options.what_if,
+        **request_options(options, arguments),
+    )
+    found = report.answer
     if options.plot:
         from weighbridge.show.plots import check_path, plot_speed
 
         plot_speed(found, check_path(options.plot))
         print(f"drawn: {options.plot}", file=sys.stderr)
     if format_of(options) == "json":
-        data: dict[str, Any] = {
-            "schema": 1,
-            "version": __version__,
-            "model": {"id": found.subject.model.id, "parameters": found.subject.model.parameters},
-            "request": request.to_dict(),
-            "device": {"name": found.subject.card.name, "count": len(found.subject.cards)},
-            "speed": speed_to_dict(found),
-            "assumed": list(found.notes),
-        }
-        if options.what_if:
-            data["what_if"] = [row._asdict() for row in outcomes]
-        print_json(data)
+        print_json(report.to_dict())
         return 0
     text = speed_to_text(found)
-    if outcomes:
-        text += "\n\n" + what_if_to_text(outcomes)
-    print(encodable(text, sys.stdout.encoding))
+    if report.outcomes:
+        text += "\n\n" + what_if_to_text(list(report.outcomes))
+    print(printed(text))
     return 0
 
 

@@ -44,14 +44,14 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
         elif style == "json":
             print_json(made.to_dict())
         else:
-            from weighbridge.show.style import encodable, wants_colour
+            from weighbridge.show.style import printed, wants_colour
             from weighbridge.show.training import training_to_markdown, training_to_text
 
             if style == "markdown":
                 print(training_to_markdown(made))
             else:
                 text = training_to_text(made, why=options.why, colour=wants_colour(sys.stdout))
-                print(encodable(text, sys.stdout.encoding))
+                print(printed(text))
         return 1 if made.fits is False else 0
 
     return run

@@ -20,6 +20,7 @@ from weighbridge.errors import EngineError
 from weighbridge.formats.table import StorageFormat
 from weighbridge.hardware.card import Card
 from weighbridge.memory.cache import Streams, own_streams
+from weighbridge.memory.own import NO_CONSTANTS, OwnConstants, constants_for
 from weighbridge.model.facts import Model
 from weighbridge.records import record
 from weighbridge.request import Deployment, Tokens
@@ -54,7 +55,8 @@ class Engine(NamedTuple):
 class Question(NamedTuple):
     """What an engine is asked; ``cards`` is empty where no hardware was named.
 
-    ``concurrency`` and the lengths in ``tokens`` may be int64 arrays.
+    ``concurrency`` and the lengths in ``tokens`` may be int64 arrays. ``own`` are constants that
+    were fitted on the user's rows.
     """
 
     model: Model
@@ -63,6 +65,7 @@ class Question(NamedTuple):
     tokens: Tokens
     concurrency: Any
     cards: tuple[Card, ...] = ()
+    own: OwnConstants = NO_CONSTANTS
 
 
 @record
@@ -186,6 +189,10 @@ def default_context(engine: Engine, model: Model) -> int | None:
 
 
 def spend(question: Question) -> Spending:
-    """Ask the question's engine."""
+    """Ask the question's engine, with constants of one's own where a calibration is at hand."""
     function: Spend = import_module(MODULES[question.engine.name]).spend
-    return function(question)
+    own = constants_for(question.deployment.calibration, *question.engine)
+    if own is NO_CONSTANTS:
+        return function(question)
+    spending = function(question._replace(own=own, cards=own.on(question.cards)))
+    return spending._replace(notes=(*spending.notes, *own.notes))

@@ -38,6 +38,8 @@ _PCIE_LANE |= {5: 32e9 * 128 / 130 / 8, 6: 64e9 * 242 / 256 / 8}
 class Card(NamedTuple):
     """An accelerator: memory in bytes, speeds in bytes/s and FLOP/s; None is "not known".
 
+    ``own_context`` is what a process was measured to take: typical, low, high, source.
+
     ``link_bandwidth`` counts both directions of all links of one card; ``pcie_bandwidth`` one.
     """
 
@@ -68,6 +70,7 @@ class Card(NamedTuple):
     notes: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     common: tuple[str, ...] = ()
+    own_context: tuple[int, int, int, str] | None = None
 
     @property
     def usable(self) -> Usable:

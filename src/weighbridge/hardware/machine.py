@@ -8,6 +8,7 @@ from typing import NamedTuple
 from weighbridge.errors import HardwareError
 from weighbridge.hardware.card import Card
 from weighbridge.hardware.cards import Found, custom_card, known, look_up
+from weighbridge.hardware.host import host_named, is_host
 from weighbridge.units import format_bytes_decimal, parse_size
 
 MOST_DEVICES = 1024
@@ -173,6 +174,8 @@ def _count(digits: str, item: str) -> int:
 
 
 def _found(name: str) -> Found:
+    if is_host(name):
+        return Found(host_named(name))
     unit = name.lstrip("0123456789._ ")
     if len(unit) == len(name) or unit.lower() not in _UNITS:
         return look_up(name)

@@ -48,7 +48,7 @@ def usable_memory(card: Card) -> Usable:
     """The best statement of what an application can allocate on ``card``."""
     if card.visible_bytes is not None:
         return _from_visible(card, card.visible_bytes)
-    if card.kind == "custom":
+    if card.kind in {"custom", "host"}:
         why = "the size given is taken as what an application can allocate"
         return _share(card.marketed_memory, 100, 100, 100, why)
     if card.vendor == "NVIDIA" and card.driver_total_bytes is not None:

@@ -32,6 +32,7 @@ TARGETS = {
     "transformers": "weighbridge.launch.transformers",
     "docker": "weighbridge.launch.docker",
     "k8s": "weighbridge.launch.kubernetes",
+    "kserve": "weighbridge.launch.kserve",
     "skypilot": "weighbridge.launch.skypilot",
 }
 """What a plan can be written for."""

@@ -59,10 +59,12 @@ def _ollama(request: Request) -> tuple[dict[str, str], list[str], frozenset[str]
 
 def volumes(request: Request) -> list[str]:
     """Folders that the container must see: where a model's file lies."""
-    from os.path import abspath, dirname, exists, expanduser, isdir
+    from os.path import abspath, dirname, isdir
 
-    path = expanduser(request.model)
-    if not exists(path):
+    from weighbridge.model.access import local_path
+
+    path = local_path(request.model)
+    if path is None:
         return []
     folder = abspath(path if isdir(path) else dirname(path))
     return [f"{folder}:{folder}:ro"]

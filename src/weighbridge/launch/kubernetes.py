@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from weighbridge.launch.docker import container_of
@@ -86,11 +87,16 @@ def manifests(request: Request, gpus: int, vendor: str = "NVIDIA") -> list[dict[
 
 def write(plan: Plan) -> str:
     """The manifests with the plan's numbers before them."""
+    return written(plan, manifests)
+
+
+def written(plan: Plan, documents: Callable[[Request, int, str], list[dict[str, Any]]]) -> str:
+    """What ``documents`` makes of a plan as YAML, with the plan's numbers and a check before it."""
     request = settled_of(plan)
     container, carried = container_of(request)
     vendor = plan.machine.devices[0].vendor if plan.machine else "NVIDIA"
-    documents = manifests(request, len(plan.devices), vendor)
+    made = documents(request, len(plan.devices), vendor)
     environment = [f"{key}={value}" for key, value in container.environment.items()]
     words = [*environment, "docker", "run", container.image, *container.words]
     check = verify(request, words, carried)
-    return "\n".join([*comment(plan, safe(check)), "\n---\n".join(map(write_yaml, documents)), ""])
+    return "\n".join([*comment(plan, safe(check)), "\n---\n".join(map(write_yaml, made)), ""])

@@ -192,6 +192,20 @@ def own_environment() -> Mapping[str, str]:
     return {}
 
 
+def settled(request: Request) -> Request:
+    """The request with the slots that a plan opens for its users, where it names none."""
+    from weighbridge.engine.llama_cpp.settings import slots_of
+    from weighbridge.engine.llama_cpp.versions import NEWEST, parse_version
+
+    deployment, users = request.deployment, request.workload.concurrency
+    if users == 1 or deployment.max_num_seqs is not None:
+        return request
+    version = parse_version(deployment.engine.partition("==")[2]) or NEWEST
+    slots, unified = slots_of(deployment, version, users)
+    own = {**deployment.own, **({"kv_unified": True} if unified else {})}
+    return request._replace(deployment=deployment._replace(max_num_seqs=slots, own=own))
+
+
 def written(request: Request) -> tuple[list[str], frozenset[str]]:
     """The command of a request, and the options that it carries."""
     options = {**request.deployment._asdict(), **request.deployment.own}
@@ -210,10 +224,10 @@ def written(request: Request) -> tuple[list[str], frozenset[str]]:
         if found is not None:
             words += [_short(flag.names[0], found[0]), *found[1:]]
             carried.add(option)
-    length, slots = options.get("max_model_len"), options.get("max_num_seqs") or 1
+    length = options.get("max_model_len")
     if length is not None and options.get("ctx_size") is None:
-        whole = length if options.get("kv_unified") else length * slots
-        words += ["-c", str(whole)]
+        shared = request.workload.concurrency if options.get("kv_unified") else None
+        words += ["-c", str(length * (shared or options.get("max_num_seqs") or 1))]
     kind = options.get("kv_cache_dtype")
     if kind not in {None, "auto"} and not options.get("cache_type_k"):
         words += ["-ctk", _ggml(str(kind)), "-ctv", _ggml(str(kind))]

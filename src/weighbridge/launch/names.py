@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from os.path import basename, exists, expanduser
+from os.path import basename
 from typing import NamedTuple
 
 from weighbridge.errors import InputError, LaunchError
+from weighbridge.model.access import local_path
 
 # model-00001-of-00003.gguf, Qwen3-8B-UD-Q4_K_M.gguf, gemma-3-4b-it-q4_0.gguf
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
@@ -29,7 +30,7 @@ def hub_model(text: str, revision: str = "") -> Named:
     """A model as vLLM, SGLang and TensorRT-LLM name it: a folder or ``org/name``."""
     from weighbridge.model import catalog
 
-    if exists(expanduser(text)):
+    if local_path(text) is not None:
         return Named(text)
     if text.startswith((".", "/", "~")):
         found = _by_name(basename(text.rstrip("/")))
@@ -46,7 +47,7 @@ def hub_model(text: str, revision: str = "") -> Named:
 
 def gguf_model(text: str) -> Named:
     """A GGUF file; one that is not here is looked up by its name, if that means one model."""
-    if exists(expanduser(text)):
+    if local_path(text) is not None:
         return Named(text)
     stem = _SHARD.sub("", re.sub(r"\.gguf$", "", basename(text), flags=re.I))
     base, weights = split_quantization(stem)
@@ -81,7 +82,7 @@ def ollama_model(text: str) -> Named:
     """``llama3.1:8b-instruct-q4_K_M`` as Ollama's library names it (Q4_K_M where none is named)."""
     if text.startswith(("hf.co/", "huggingface.co/")):
         return gguf_repository(text.partition("/")[2])
-    if exists(expanduser(text)) or text.lower().endswith(".gguf"):
+    if local_path(text) is not None or text.lower().endswith(".gguf"):
         return gguf_model(text)
     name, _, tag = text.rpartition("/")[2].partition(":")
     tag = "" if tag == "latest" else tag

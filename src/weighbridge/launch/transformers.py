@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from weighbridge.engine.transformers.device_map import is_map, parse_limits
+from weighbridge.engine.transformers.device_map import HOST, is_map, parse_limits
 from weighbridge.launch.vllm import model_word
 from weighbridge.launch.writing import comment, request_words, safe, settled_of
 from weighbridge.planner import Plan
@@ -35,19 +35,22 @@ QUANTIZERS = {
     "hqq-int2": ("HqqConfig", "nbits=2, group_size=64"),
     "fp8-block": ("FineGrainedFP8Config", ""),
 }
+_LOADING = """\
+model = {kind}.from_pretrained(
+    {name},
+    dtype={dtype},
+    device_map={device_map},{more}
+)"""
 _SCRIPT = """\
 import torch
 from transformers import {imports}
 
 name = {name}
-model = AutoModelForCausalLM.from_pretrained(
-    name,
-    dtype={dtype},
-    device_map={device_map},{attention}{quantization}
-)
+{loading}
 
 # The workload of the plan, with random tokens.
-torch.cuda.reset_peak_memory_stats()
+if torch.cuda.is_available():
+    torch.cuda.reset_peak_memory_stats()
 ids = torch.randint(5, model.config.get_text_config().vocab_size, ({sequences}, {prompt}))
 ids = ids.to(model.device)
 with torch.inference_mode():
@@ -65,55 +68,78 @@ for device in range(torch.cuda.device_count()):
 """
 
 
+def loading(plan: Plan, name: str = "name", kind: str = "AutoModelForCausalLM") -> str:
+    """The call that loads the model as the plan says; ``name`` is an expression of the script."""
+    deployment = settled_of(plan).deployment
+    own, attention = deployment.own, deployment.attn_implementation
+    quantizer = QUANTIZERS.get(deployment.weights)
+    more = []
+    if own.get("max_memory"):
+        more += [f"max_memory={_limits(plan, own['max_memory'])}", 'offload_folder="offload"']
+    if attention != "auto":
+        more.append(f"attn_implementation={json.dumps(attention)}")
+    if quantizer is not None:
+        more.append(f"quantization_config={quantizer[0]}({quantizer[1]})")
+    return _LOADING.format(
+        kind=kind,
+        name=name,
+        dtype="torch.bfloat16" if quantizer else DTYPES.get(deployment.weights, '"auto"'),
+        device_map=_device_map(plan, own.get("device_map")),
+        more="".join(f"\n    {each}," for each in more),
+    )
+
+
+def imports(plan: Plan, *names: str) -> list[str]:
+    """What the script takes from Transformers, in order."""
+    quantizer = QUANTIZERS.get(settled_of(plan).deployment.weights)
+    return sorted([*names, *([quantizer[0]] if quantizer else [])])
+
+
+def _on_host(plan: Plan) -> bool:
+    return plan.machine is not None and plan.machine.devices[0].kind == "host"
+
+
+def _device_map(plan: Plan, named: str | None) -> str:
+    """The argument in Python: a map of modules, a word, or what a plan takes."""
+    if is_map(named):
+        return json.dumps(json.loads(named or ""), indent=4).replace("\n", "\n    ")
+    if named is not None:
+        return json.dumps(named)
+    if len(plan.devices) > 1 or plan.request.deployment.own.get("max_memory"):
+        return '"auto"'
+    return '{"": "cpu"}' if _on_host(plan) else '{"": 0}'
+
+
+def _limits(plan: Plan, text: str) -> str:
+    """``max_memory`` as Python writes it; what the host holds is the processor's."""
+    found = parse_limits(text, max(len(plan.devices), 1))
+    if _on_host(plan):
+        found = {HOST: found[0]}
+    parts = (f'"cpu": {size}' if device == HOST else f"{device}: {size}"
+             for device, size in found.items())  # fmt: skip
+    return "{" + ", ".join(parts) + "}"
+
+
 def write(plan: Plan) -> str:
     """A script that loads the model and runs the plan's workload, with the plan's numbers."""
     request = settled_of(plan)
-    deployment = request.deployment
-    weights = deployment.weights
-    quantizer = QUANTIZERS.get(weights)
-    imports = ["AutoModelForCausalLM", *([quantizer[0]] if quantizer else [])]
-    attention = deployment.attn_implementation
-    cache = deployment.cache_implementation
-    name = safe([model_word(request.model)])[0]
+    weights = request.deployment.weights
+    cache = request.deployment.cache_implementation
     lines = comment(plan, ["weigh", *safe([request.model]), *request_words(request)])
-    if weights not in DTYPES and quantizer is None:
+    if weights not in DTYPES and weights not in QUANTIZERS:
         lines.append(
             f"# weights in {weights}: give the repository of a checkpoint that is stored so"
         )
     script = _SCRIPT.format(
-        imports=", ".join(sorted(imports)),
-        name=json.dumps(name),
-        dtype=DTYPES.get(weights, '"auto"'),
-        device_map=_device_map(plan),
-        attention=f"\n    attn_implementation={json.dumps(attention)}," * (attention != "auto"),
-        quantization=(
-            f"\n    quantization_config={quantizer[0]}({quantizer[1]})," if quantizer else ""
-        ),
+        imports=", ".join(imports(plan, "AutoModelForCausalLM")),
+        name=json.dumps(safe([model_word(request.model)])[0]),
+        loading=loading(plan),
         sequences=request.workload.concurrency,
         prompt=plan.tokens.prompt,
         output=plan.tokens.output,
         cache=f"\n        cache_implementation={json.dumps(cache)}," * (cache != "dynamic"),
     )
     return "\n".join([*lines, script])
-
-
-def _device_map(plan: Plan) -> str:
-    """The argument in Python: a map of modules, a word with its limits, or what a plan takes."""
-    own = plan.request.deployment.own
-    text, limits = own.get("device_map"), own.get("max_memory")
-    if is_map(text):
-        return json.dumps(json.loads(text), indent=4).replace("\n", "\n    ")
-    if not text and not limits:
-        return '"auto"' if len(plan.devices) > 1 else '{"": 0}'
-    if not limits:
-        return json.dumps(text)
-    sizes = parse_limits(limits, max(len(plan.devices), 1)).items()
-    words = ", ".join(f"{_key(device)}: {size}" for device, size in sizes)
-    return f"{json.dumps(text or 'auto')},\n    max_memory={{{words}}}"
-
-
-def _key(device: int) -> str:
-    return '"cpu"' if device < 0 else str(device)
 
 
 def device_map_text(placement: Mapping[str, Any]) -> str:

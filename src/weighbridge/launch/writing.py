@@ -55,9 +55,14 @@ def settled(request: Request, cards: int) -> Request:
 
 
 def settled_of(plan: Plan) -> Request:
-    """The request of a plan, its engine's version and its ranks spelled out."""
+    """The request of a plan, its engine's version, its ranks and its slots spelled out."""
     request = settled(plan.request, len(plan.machine.devices) if plan.machine else 1)
-    return request._replace(deployment=request.deployment._replace(engine=str(plan.engine)))
+    request = request._replace(deployment=request.deployment._replace(engine=str(plan.engine)))
+    if plan.engine.name == "llama.cpp":
+        from weighbridge.launch import llama_cpp
+
+        return llama_cpp.settled(request)
+    return request
 
 
 def safe(words: Sequence[str]) -> list[str]:

@@ -70,8 +70,8 @@ def from_base_and_adapter(base: str, adapter: str) -> Model:
         from weighbridge.model.remote import repository_files
 
         files, _ = repository_files(reference.repo)
-    elif reference.kind == "folder":
-        files = Folder(Path(reference.path or adapter))
+    elif reference.kind == "folder" and reference.path:
+        files = Folder(Path(reference.path))
     else:
         raise ModelReferenceError(f"{adapter!r} is no adapter; give a folder or hf:org/name")
     if ADAPTER_CONFIG not in files.names():

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from weighbridge.errors import FileFormatError, ModelReferenceError
+from weighbridge.model.access import access, may_open
 
 # A config.json has a few hundred brackets; a million empty lists would cost 70 times their text.
 MAX_BRACKETS = 100_000
@@ -55,8 +56,12 @@ def open_regular(path: Path) -> tuple[io.FileIO, int]:
     Raises ModelReferenceError where nothing can be opened, and FileFormatError where the path
     leads to a directory, a FIFO, a socket or a device.
     """
+    allowed = may_open(path)
+    if allowed is None:
+        raise ModelReferenceError(f"{label(path)} may not be read here")
+    flags = _OPEN_FLAGS if access().roots is None else _OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0)
     try:
-        descriptor = os.open(path, _OPEN_FLAGS)
+        descriptor = os.open(allowed, flags)
     except FileNotFoundError:
         raise ModelReferenceError(f"{label(path)} does not exist") from None
     except (OSError, ValueError) as error:
@@ -118,12 +123,12 @@ def read_json_object(path: Path, limit: int) -> dict[str, Any]:
     return parse_json_object(raw, where)
 
 
-def parse_json_object(raw: bytes, where: str) -> dict[str, Any]:
+def parse_json_object(raw: bytes, where: str, brackets: int = MAX_BRACKETS) -> dict[str, Any]:
     """``raw`` as a JSON object, or FileFormatError that names ``where``."""
     if raw.startswith(b"version https://git-lfs"):
         raise FileFormatError(f"{where} is a Git LFS pointer; fetch the file with git lfs pull")
-    if raw.count(b"[") + raw.count(b"{") > MAX_BRACKETS:
-        raise FileFormatError(f"{where} holds more than {MAX_BRACKETS:,} brackets")
+    if raw.count(b"[") + raw.count(b"{") > brackets:
+        raise FileFormatError(f"{where} holds more than {brackets:,} brackets")
     try:
         found = json.loads(raw.decode("utf-8"), object_pairs_hook=unique_keys)
         if _SURROGATE.search(raw):

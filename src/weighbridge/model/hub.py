@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from weighbridge.errors import FileFormatError, HubError, HubUnreachable
+from weighbridge.model.access import access
 from weighbridge.model.bounded import label, quoted
 from weighbridge.model.hub_rules import (
     LIMITS,
@@ -42,6 +43,12 @@ _INSTALL = (
 )
 
 
+_NOT_ASKED = (
+    "is not in the catalogue, and this server does not ask the Hugging Face Hub (weigh serve --hub "
+    "does); give the model's config.json"
+)
+
+
 class Hub:
     """Bounded reads from the configured endpoint, for one plan.
 
@@ -49,6 +56,8 @@ class Hub:
     """
 
     def __init__(self, limits: Limits = LIMITS, what: str = "this") -> None:
+        if not access().hub:
+            raise HubError(f"{what} {_NOT_ASKED}")
         try:
             import httpx2
             from huggingface_hub import constants, get_session, get_token
@@ -269,6 +278,22 @@ class Hub:
             why = "limits how often it is asked" if code == 429 else f"answers with status {code}"
             raise _Again(HubUnreachable(f"{self.host} {why}; try again later"), seconds)
         raise refusal(self.host, code, said, what, token=bool(self._token))
+
+
+def snapshot(repo: str, commit: str, files: Sequence[str]) -> str:
+    """The folder of these files of a repository at a commit, downloaded into the Hub's own cache.
+
+    Whole weights: called only where a user asked to run the model and saw what it costs.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise HubError(f"{repo} {_INSTALL}") from None
+    try:
+        return str(snapshot_download(repo, revision=commit, allow_patterns=list(files)))
+    except Exception as error:  # its errors are its own, and any of them ends the run
+        said = " ".join(str(error).split())[:200]
+        raise HubError(f"{repo} cannot be downloaded: {type(error).__name__}: {said}") from None
 
 
 class _Again(Exception):

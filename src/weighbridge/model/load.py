@@ -13,6 +13,8 @@ from weighbridge.records import replace
 def load_model(name: str) -> Model:
     """The facts of a catalogue name, local files, a repository of the Hub, or a bare size."""
     reference = resolve(name)
+    if reference.given is not None:
+        return reference.given
     if reference.row is not None:
         return load_row(reference.row)
     if reference.size is not None:

@@ -9,11 +9,15 @@ an 8B model.
 from __future__ import annotations
 
 import re
-from os.path import exists, expanduser, isdir
-from typing import Literal, NamedTuple
+from os.path import isdir
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from weighbridge.errors import ModelReferenceError
 from weighbridge.model import catalog
+from weighbridge.model.access import access, local_path
+
+if TYPE_CHECKING:
+    from weighbridge.model.facts import Model
 
 MISSPELLING = 0.8
 HUB_PREFIX = "hf:"
@@ -44,12 +48,15 @@ class Reference(NamedTuple):
     """A resolved name: the text as typed, its kind, and what it points at."""
 
     text: str
-    kind: Literal["folder", "config", "file", "gguf", "catalogue", "size", "hub", "adapted"]
+    kind: Literal[
+        "folder", "config", "file", "gguf", "catalogue", "size", "hub", "adapted", "given"
+    ]
     path: str | None = None
     row: catalog.Row | None = None
     size: tuple[str, int] | None = None
     repo: Repo | None = None
     parts: tuple[str, str] | None = None
+    given: Model | None = None
 
 
 def resolve(text: str) -> Reference:
@@ -60,10 +67,12 @@ def resolve(text: str) -> Reference:
     text = text.strip()
     if not text or "\0" in text or len(text) > 4096:
         raise ModelReferenceError("no model was named; give a name such as llama-3.1-8b, or a path")
+    if text in access().given:
+        return Reference(text, "given", given=access().given[text])
     if text.startswith(HUB_PREFIX):
         return Reference(text, "hub", repo=_asked_of_the_hub(text))
-    path = expanduser(text)
-    if exists(path):
+    path = local_path(text)
+    if path is not None:
         return _local(text, path)
     if _names_an_adapter(text):
         base, _, adapter = text.rpartition("+")
@@ -134,7 +143,8 @@ def _names_an_adapter(text: str) -> bool:
     if not base or not adapter:
         return False
     repo = parse_repo(adapter.removeprefix(HUB_PREFIX))
-    return isdir(expanduser(adapter)) or (repo is not None and "/" in repo.id)
+    folder = local_path(adapter)
+    return (folder is not None and isdir(folder)) or (repo is not None and "/" in repo.id)
 
 
 def looks_like_path(text: str) -> bool:

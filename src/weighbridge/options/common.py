@@ -36,6 +36,7 @@ DEPLOYMENT = (
            ("--dcp",), kind="count"),
     Option("enable_expert_parallel", "spread whole experts over the ranks", "", ("--ep",),
            kind="flag"),
+    Option("calibration", "constants of your own machine (weigh calibrate), or none", "FILE"),
 )  # fmt: skip
 WORKLOAD = (
     Option("input_tokens", "tokens of the prompt", "TOKENS", ("--isl",), kind="count"),
@@ -59,4 +60,5 @@ SERVING = (
     "max_num_batched_tokens",
     "gpu_memory_utilization",
     "kv_cache_memory",
+    "calibration",
 )

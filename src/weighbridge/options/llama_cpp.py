@@ -16,6 +16,7 @@ TAKES = frozenset(
         "kv_cache_dtype",
         "max_model_len",
         "max_num_seqs",
+        "calibration",
         "max_num_batched_tokens",
     }
 )

@@ -9,7 +9,7 @@ from weighbridge.options import Option
 
 TAKES = frozenset(
     {"on", "engine", "weights", "kv_cache_dtype", "max_model_len", "max_num_seqs",
-     "max_num_batched_tokens"}
+     "max_num_batched_tokens", "calibration"}
 )  # fmt: skip
 OPTIONS = (
     Option("num_gpu", "layers on the GPU", "N", kind="count"),

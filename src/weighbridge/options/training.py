@@ -35,6 +35,9 @@ METHOD = (
     Option("quantization", "format of a frozen base: nf4, nf4-dq, int8, …", "FORMAT"),
     Option("kbit_upcast", "prepare_model_for_kbit_training: embeddings, head, norms in fp32", "",
            kind="flag"),
+    Option("quantize_experts", "the routed experts are packed too, as Axolotl's "
+           "quantize_moe_experts does; bitsandbytes in Transformers packs nn.Linear alone", "",
+           kind="flag"),
 )  # fmt: skip
 WORK = (
     Option("micro_batch", "sequences of one forward on one device", "N",

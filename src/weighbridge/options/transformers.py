@@ -14,6 +14,7 @@ TAKES = frozenset(
         "cache_implementation",
         "max_model_len",
         "max_num_seqs",
+        "calibration",
     }
 )
 OPTIONS = (

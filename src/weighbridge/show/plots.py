@@ -12,7 +12,8 @@ from weighbridge.speed.serve import pace_of
 ENDINGS = (".svg", ".png")
 
 
-def _figure(columns: int) -> tuple[Any, Any]:
+def new_figure(columns: int) -> tuple[Any, Any]:
+    """A figure with panels side by side."""
     try:
         import matplotlib as mpl
     except ImportError:
@@ -40,7 +41,8 @@ def check_path(text: str) -> Path:
     return path
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write the picture, the same bytes for the same data."""
     figure.tight_layout()
     kind = path.suffix.lower()[1:]
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
@@ -52,7 +54,7 @@ def _save(figure: Any, path: Path) -> None:
 
 def plot_speed(found: Answer, path: Path) -> None:
     """The roofline with prefill and decode, and time per token by batch and by context."""
-    figure, (roof, batch, context) = _figure(3)
+    figure, (roof, batch, context) = new_figure(3)
     _roofline(roof, found)
     counts = [1, 2, 4, 8, 16, 32, 64, 128, 256]
     _curve(batch, "sequences at once", counts, [_token(found, sequences=n) for n in counts])
@@ -61,7 +63,7 @@ def plot_speed(found: Answer, path: Path) -> None:
     figure.suptitle(
         f"{found.subject.model.id} on {found.subject.card.name}, {found.subject.engine}"
     )
-    _save(figure, path)
+    save(figure, path)
 
 
 def _token(found: Answer, **load: int) -> float:
@@ -118,7 +120,7 @@ def _roofline(axes: Any, found: Answer) -> None:
 
 def plot_front(found: Any, path: Path) -> None:
     """Price against tokens per second of one user, the front by its weights; bars are ranges."""
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     priced = [each for each in found.front if each.cost not in {None, (0.0, 0.0)}]
     if not priced:
         raise RequestError("there is nothing to draw: no choice has a price")
@@ -141,12 +143,36 @@ def plot_front(found: Any, path: Path) -> None:
     axes.set_title(found.model.id, fontsize=9)
     axes.legend(fontsize=7)
     axes.grid(visible=True, which="both", alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
+
+
+def plot_fleet(found: Any, curve: Any, path: Path) -> None:
+    """Latency of a fleet against its load: first token, each token, whole answer; p50, p95, p99."""
+    figure, axes = new_figure(3)
+    load = [run.measures.requests_per_second for _, run in curve]
+    titles = {"ttft": "first token", "tpot": "each further token", "e2e": "whole answer"}
+    asked = found.asking.objective
+    for each, (name, title) in zip(axes, titles.items(), strict=True):
+        for rank in ("p50", "p95", "p99"):
+            waits = [getattr(getattr(run.measures, name), rank) for _, run in curve]
+            each.plot(load, waits, marker="o", markersize=3, label=rank)
+        if getattr(asked, name) is not None:
+            each.axhline(getattr(asked, name), linestyle=":", color="grey", label="objective")
+        each.set_yscale("log")
+        each.set_xlabel("answers a second")
+        each.set_ylabel("seconds")
+        each.set_title(title, fontsize=9)
+        each.legend(fontsize=8)
+        each.grid(visible=True, which="both", alpha=0.3)
+    figure.suptitle(
+        f"{found.model.id} on {found.best.name}, {found.asking.request.deployment.engine}"
+    )
+    save(figure, path)
 
 
 def plot_history(history: Any, path: Path) -> None:
     """Bandwidth, arithmetic and model size by year."""
-    figure, axes = _figure(3)
+    figure, axes = new_figure(3)
     titles = ("memory bandwidth, GB/s", "16-bit arithmetic, 10¹² operations/s", "parameters, 10⁹")
     for each, series, title in zip(axes, history, titles, strict=True):
         each.plot([p.year for p in series.points], [p.value for p in series.points],
@@ -158,4 +184,4 @@ def plot_history(history: Any, path: Path) -> None:
         each.set_title(title, fontsize=9)
         each.legend(fontsize=8)
         each.grid(visible=True, which="both", alpha=0.3)
-    _save(figure, path)
+    save(figure, path)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from weighbridge.show.labels import FREE, LIMIT, LIMIT_LETTER, LOOKS
+from weighbridge.words import say_lines
 
 Paint = Callable[[str, str], str]
 
@@ -63,6 +65,11 @@ def _painted(text: str, style: str) -> str:
 
 def _left_alone(text: str, style: str) -> str:  # noqa: ARG001
     return text
+
+
+def printed(text: str) -> str:
+    """An answer as standard output and its reader take it: their language, their characters."""
+    return encodable(say_lines(text), sys.stdout.encoding)
 
 
 def encodable(text: str, encoding: str | None) -> str:

@@ -22,7 +22,7 @@ def trace_to_text(model: str, question: Question, found: Trace, *, modules: bool
     parts = [_head(model, question, found), _phases(found), _categories(found)]
     if modules:
         parts.append(_modules(found.peak))
-    parts.append(_foot(found))
+    parts += [_foot(found), _extended(found)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -72,6 +72,21 @@ def _modules(peak: TracedPhase) -> str:
 
 def _largest(sizes: Mapping[str, int]) -> str:
     return max(sizes, key=lambda name: sizes[name])
+
+
+def _extended(found: Trace) -> str:
+    """Peaks at the model's own depth, from those of few layers."""
+    if found.extended is None:
+        return ""
+    layers, traced = found.extended["layers"], found.extended["traced"]
+    rows = [
+        (clean(str(each["phase"])), _gib(each["peak_bytes"]), f"{each['peak_bytes']:,}",
+         f"{each['bytes_per_layer']:,}")
+        for each in found.extended["phases"]
+    ]  # fmt: skip
+    head = (f"with all {layers:,} layers, extended from {', '.join(map(str, traced))}; growth per "
+            "layer is exact, and the tables above are of the deepest of these")  # fmt: skip
+    return head + "\n" + table(("phase", "peak", "bytes", "bytes per layer"), rows, "lrrr")
 
 
 def _foot(found: Trace) -> str:

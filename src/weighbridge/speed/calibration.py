@@ -149,6 +149,8 @@ def read_calibration(path: str) -> Fitted:
             raise RequestError(f"{path} is larger than 1 MiB, which no calibration is")
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
+        if isinstance(data, dict) and data.get("kind") == "memory constants":
+            raise RequestError(f"{path} holds constants of memory and none of speed")
         fitted = fitted_from(data)
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"{path} cannot be read: {error}") from None
@@ -160,3 +162,22 @@ def read_calibration(path: str) -> Fitted:
     if not all(math.isfinite(number) and number >= 0 for number in numbers):
         raise RequestError(f"{path} holds a constant that is not a number of 0 or more")
     return fitted
+
+
+def speed_for(path: str, engine: str, card: str) -> tuple[Fitted | None, str]:
+    """The constants of a calibration of speed for this engine and card, and what a plan says of it.
+
+    Nothing of a file that holds constants of memory.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.loads(file.read(LARGEST_FILE))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RequestError(f"{path} cannot be read: {error}") from None
+    if not isinstance(data, dict) or data.get("kind") == "memory constants":
+        return None, ""
+    fitted = read_calibration(path)
+    of = (str(data.get("engine"))[:40], str(data.get("card"))[:60])
+    if of != (engine, card):
+        return None, f"speed is not calibrated by {path}: it is of {of[0]} on {of[1]}"
+    return fitted, f"speed calibrated by {path}: {fitted.rows:,} runs"

@@ -31,8 +31,13 @@ class Run(NamedTuple):
 
 def read_runs(path: str) -> list[Run]:
     """The runs of a file. Raises RequestError where it is none of the known kinds."""
-    text = _text(path)
-    runs = [run for run in _runs(text, path) if run.token or run.first]
+    return parse_runs(_text(path), path)[1]
+
+
+def parse_runs(text: str, path: str) -> tuple[str, list[Run]]:
+    """The program that wrote a text, and its runs; ``path`` is how an error names it."""
+    found = [(name, run) for name, run in _runs(text, path) if run.token or run.first]
+    runs = [run for _, run in found]
     if not runs:
         raise RequestError(
             f"{path} holds no run that can be read; known are the JSON and CSV of llama-bench, the "
@@ -41,7 +46,7 @@ def read_runs(path: str) -> list[Run]:
         )
     if len(runs) > MOST_RUNS:
         raise RequestError(f"{path} holds {len(runs):,} runs, more than {MOST_RUNS:,}")
-    return runs
+    return found[0][0], runs
 
 
 def _text(path: str) -> str:
@@ -54,32 +59,32 @@ def _text(path: str) -> str:
         raise RequestError(f"{path} cannot be read: {error}") from None
 
 
-def _runs(text: str, path: str) -> Iterator[Run]:
+def _runs(text: str, path: str) -> Iterator[tuple[str, Run]]:
     start = text.lstrip()[:1]
     try:
         if start not in {"{", "["}:
-            yield from _llama_csv(text)
+            yield from (("llama-bench", run) for run in _llama_csv(text))
             return
         try:
             documents = [json.loads(text)]
         except json.JSONDecodeError:
-            documents = [json.loads(line) for line in text.splitlines() if line.strip()]
+            documents = [json.loads(line) for line in text.split("\n") if line.strip()]
     except (ValueError, RecursionError, csv.Error):
         raise RequestError(f"{path} is neither JSON, lines of JSON nor CSV") from None
     for document in documents:
         yield from _document(document)
 
 
-def _document(data: Any) -> Iterator[Run]:
+def _document(data: Any) -> Iterator[tuple[str, Run]]:
     if isinstance(data, list):
         for each in data[:MOST_RUNS]:
             yield from _document(each) if isinstance(each, dict) else ()
         return
     if not isinstance(data, dict):
         return
-    for key, reader in READERS:
+    for key, name, reader in READERS:
         if key in data:
-            yield from reader(data)
+            yield from ((name, run) for run in reader(data))
             return
 
 
@@ -162,12 +167,12 @@ def _own(data: dict[str, Any]) -> Iterator[Run]:
 
 
 READERS = (
-    ("avg_ts", _llama),
-    ("mean_tpot_ms", _vllm),
-    ("benchmarks", _guidellm),
-    ("inter_token_latency", _aiperf),
-    ("seconds_per_token", _own),
-    ("time_to_first_token", _own),
+    ("avg_ts", "llama-bench", _llama),
+    ("mean_tpot_ms", "vllm bench serve", _vllm),
+    ("benchmarks", "GuideLLM", _guidellm),
+    ("inter_token_latency", "AIPerf", _aiperf),
+    ("seconds_per_token", "own lines", _own),
+    ("time_to_first_token", "own lines", _own),
 )
 
 

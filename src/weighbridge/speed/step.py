@@ -71,7 +71,7 @@ class Cost(NamedTuple):
 def decode_split(work: Work, cost: Cost) -> Split:
     """Seconds of a decode step by itself, nobody's prompt beside it."""
     c, kernels, rates = cost.constants, cost.kernels, cost.rates
-    weights, arithmetic = _weights(work, cost)
+    weights, arithmetic = weight_times(work, cost)
     dense = both(weights[0], arithmetic[0])
     expert = both(weights[1], arithmetic[1])
     cache = (work.cache_bytes + work.state_bytes) / (
@@ -92,7 +92,7 @@ def decode_split(work: Work, cost: Cost) -> Split:
     )
 
 
-def _weights(work: Work, cost: Cost) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+def weight_times(work: Work, cost: Cost) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Seconds of reading dense and expert weights, and of their arithmetic."""
     c, kernels, rates = cost.constants, cost.kernels, cost.rates
     narrow = c.narrow**cost.narrow
@@ -184,7 +184,7 @@ def prefill_split(work: Work, cost: Cost, tokens: Any, passes: Any) -> Split:
     Each pass reads the weights again, so that small chunks are bound by memory.
     """
     prompt = prompt_cost(work, cost, tokens)
-    read, _ = _weights(work._replace(routed=tokens), cost)
+    read, _ = weight_times(work._replace(routed=tokens), cost)
     weights = (read[0] + read[1]) * passes
     return Split(
         weights=weights,

@@ -28,7 +28,10 @@ def chosen_kernel(query: Any, key: Any, value: Any, mask: Any, *, gqa: bool, ker
     """``flash``, ``efficient``, ``cudnn`` or ``math``."""
     if kernel == "math":
         return kernel
-    grouped = gqa and query.shape[-3] != key.shape[-3]
+    heads = query.shape[-3] != key.shape[-3]
+    if heads and not gqa:
+        return "math"  # sdp_utils_cpp.h, check_batch_size_and_num_heads_dense: it broadcasts
+    grouped = gqa and heads
     half = query.dtype in HALF
     equal = query.shape[-1] == value.shape[-1]
     if kernel == "cudnn" and half and query.shape[-1] % ALIGNMENT == 0:
@@ -95,9 +98,32 @@ def _cudnn(q: Any, k: Any, v: Any, mask: Any, p: float, causal: bool, scale: Any
 
 
 def _math(q: Any, k: Any, v: Any, mask: Any, p: float, causal: bool, scale: Any, gqa: bool) -> Any:
+    if p > 0:
+        return _math_with_dropout(q, k, v, mask, p, causal, scale, gqa)
     return aten._scaled_dot_product_attention_math(
         q, k, v, mask, p, causal, None, scale=scale, enable_gqa=gqa
     )[0]
+
+
+def _math_with_dropout(
+    q: Any, k: Any, v: Any, mask: Any, p: float, causal: bool, scale: Any, gqa: bool
+) -> Any:
+    """The same products with dropout as a card has it, whose mask is one byte: on a CPU the
+    operator would keep the noise in the type of the scores (attention.cpp, aten Dropout.cpp)."""
+    kind, root = q.dtype, (q.shape[-1] ** -0.5 if scale is None else scale) ** 0.5
+    q, k, v = (each.float() if kind in HALF else each for each in (q, k, v))
+    if gqa:
+        times = q.shape[-3] // k.shape[-3]
+        k, v = (each.repeat_interleave(times, -3) for each in (k, v))
+    scores = (q * root) @ (k.transpose(-2, -1) * root)
+    if causal:
+        shape = (q.shape[-2], k.shape[-2])
+        allowed = torch.ones(shape, dtype=torch.bool, device=q.device).tril()
+        mask = torch.zeros((), dtype=q.dtype, device=q.device).where(allowed, float("-inf"))
+    if mask is not None:
+        scores = scores.add_(_bias(mask, q, k))
+    chances = torch.native_dropout(aten._safe_softmax(scores, -1), p, True)[0]
+    return (chances @ v).to(kind)
 
 
 def _bias(mask: Any, query: Any, key: Any) -> Any:

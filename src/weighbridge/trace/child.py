@@ -70,7 +70,12 @@ def answered(raw: dict[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     question = Question(**raw)
     start = time.perf_counter()
-    if question.ranks > 1:
+    deep = None
+    if question.extend:
+        from weighbridge.trace.depth import extended
+
+        log, model, deep = extended(question)
+    elif question.ranks > 1:
         from weighbridge.trace.sharded import trace_sharded
 
         log, model = trace_sharded(question)
@@ -83,6 +88,7 @@ def answered(raw: dict[str, Any]) -> dict[str, Any]:
         **describe(log, question),
         "parameters": parameter_table(model),
         "cache": cache_sizes(log, question),
+        "extended": deep,
         "notes": _notes(question),
         "seconds": round(seconds, 3),
     }

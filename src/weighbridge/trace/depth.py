@@ -10,10 +10,12 @@ moments of (bytes + growth × layers). Where they differ, nothing is said.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from weighbridge.errors import InputError
+from weighbridge.errors import InputError, RequestError
+from weighbridge.records import replace
 from weighbridge.trace.log import Log, live
+from weighbridge.trace.question import Question
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|blocks|block|h)\.(\d+)(?:\.|$)")
 Moment = tuple[str, str, int, int]
@@ -29,6 +31,28 @@ class Extended(NamedTuple):
     phase: str
     peak_bytes: int
     bytes_per_layer: int
+
+
+def extended(question: Question) -> tuple[Log, Any, dict[str, Any]]:
+    """The deepest of three traces with its model, and the phases at the model's own depth."""
+    from weighbridge.trace.measure import trace
+    from weighbridge.trace.settings import make_config
+
+    depth = make_config(question.config).get_text_config(decoder=True).num_hidden_layers
+    # A whole period at either end, and at least one between them.
+    depths = [question.extend * times for times in (3, 4, 5)]
+    if depth < depths[-1] or (depth - depths[-1]) % question.extend:
+        raise RequestError(
+            f"{depth} layers are not reached from {', '.join(map(str, depths))} in steps of "
+            f"{question.extend}; trace all layers, or extend by another number"
+        )
+    logs: dict[int, Log] = {}
+    model: Any = None
+    for each in depths:
+        logs[each], model = trace(replace(question, layers=each))
+    phases = extend(logs, depth, question.granularity, question.extend)
+    found = {"layers": depth, "traced": depths, "phases": [each._asdict() for each in phases]}
+    return logs[depths[-1]], model, found
 
 
 def moments(log: Log, layers: int, edge: int, granularity: int) -> dict[Moment, int]:

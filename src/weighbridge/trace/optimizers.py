@@ -24,6 +24,13 @@ def _muon(params: list[Any]) -> Any:
     return _Several([*made, *([torch.optim.AdamW(others, lr=_RATE, fused=True)] if others else [])])
 
 
+def _adafactor(params: list[Any]) -> Any:
+    """With the arguments that Trainer passes (trainer_optimizer.py): no reading of values."""
+    from transformers.optimization import Adafactor
+
+    return Adafactor(params, lr=_RATE, scale_parameter=False, relative_step=False)
+
+
 class _Several:
     """Optimizers that step together."""
 
@@ -50,6 +57,7 @@ MAKERS: dict[str, Callable[[list[Any]], Any]] = {
     "sgd": lambda params: torch.optim.SGD(params, lr=_RATE, fused=True),
     "sgd_momentum": lambda params: torch.optim.SGD(params, lr=_RATE, momentum=0.9, fused=True),
     "muon": _muon,
+    "adafactor": _adafactor,
 }
 
 

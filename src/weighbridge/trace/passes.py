@@ -27,7 +27,7 @@ def run_pass(model: nn.Module, question: Question, tracker: StorageTracker) -> N
 def tokens(question: Question, length: int | None = None) -> dict[str, Any]:
     """Ids, and a mask with padding where the batch is padded; int64 as a tokenizer gives them."""
     shape = (question.batch, question.seq_len if length is None else length)
-    batch: dict[str, Any] = {"input_ids": torch.zeros(shape, dtype=torch.long)}
+    batch: dict[str, Any] = {"input_ids": _ids(question, shape)}
     if question.padded:
         mask = torch.ones(shape, dtype=torch.long)
         mask[:, -1:] = 0
@@ -35,22 +35,29 @@ def tokens(question: Question, length: int | None = None) -> dict[str, Any]:
     return batch
 
 
+def _ids(question: Question, shape: tuple[int, int]) -> torch.Tensor:
+    """Zeros, or ids drawn from the vocabulary, which spread over the experts of a mixture."""
+    if question.vocabulary:
+        return torch.randint(question.vocabulary, shape)
+    return torch.zeros(shape, dtype=torch.long)
+
+
 def infer(model: nn.Module, question: Question, tracker: StorageTracker) -> None:
     """A prompt, then steps of one token; the cache is the model's own."""
-    keeps = {"logits_to_keep": question.logits_to_keep} if _takes(model, "logits_to_keep") else {}
-    extra = {"use_cache": True} if _takes(model, "use_cache") else {}
+    keeps = {"logits_to_keep": question.logits_to_keep} if takes(model, "logits_to_keep") else {}
+    extra = {"use_cache": True} if takes(model, "use_cache") else {}
     batch = _with_decoder_ids(model, tokens(question))
     tracker.adopt(batch.values(), "input")
     with torch.no_grad(), tracker.running():
         with tracker.phase("prefill"):
             out = model(**batch, **extra, **keeps)
         tracker.tag(cache_tensors(out), "cache")
-        tracker.tag(_logits(out), "logits")
+        tracker.tag(logits_of(out), "logits")
         for _ in range(question.decode_steps if question.run == "decode" else 0):
             cache = getattr(out, "past_key_values", None)
             if cache is None:
                 break
-            step = torch.zeros((question.batch, 1), dtype=torch.long)
+            step = _ids(question, (question.batch, 1))
             tracker.tag([step], "input")
             masks = {}
             if question.padded:
@@ -61,7 +68,7 @@ def infer(model: nn.Module, question: Question, tracker: StorageTracker) -> None
             with tracker.phase("decode"):
                 out = model(input_ids=step, past_key_values=cache, **extra, **keeps, **masks)
             tracker.tag(cache_tensors(out), "cache")
-            tracker.tag(_logits(out), "logits")
+            tracker.tag(logits_of(out), "logits")
             del cache
 
 
@@ -104,7 +111,7 @@ class Training:
             out = self.model(**batch)
         self.outputs = None
         loss = out.loss
-        logits = _logits(out)
+        logits = logits_of(out)
         self._elements = sum(each.numel() for each in logits)
         tracker.tag(logits, "logits")
         del logits
@@ -156,12 +163,14 @@ def _collect(value: Any, found: list[torch.Tensor], seen: set[int], depth: int) 
         _collect(each, found, seen, depth + 1)
 
 
-def _logits(out: Any) -> list[torch.Tensor]:
+def logits_of(out: Any) -> list[torch.Tensor]:
+    """The output's logits, where it has any."""
     logits = getattr(out, "logits", None)
     return [logits] if isinstance(logits, torch.Tensor) else []
 
 
-def _takes(model: nn.Module, name: str) -> bool:
+def takes(model: nn.Module, name: str) -> bool:
+    """Whether the model's forward has an argument of this name."""
     from inspect import signature
 
     return name in signature(model.forward).parameters

@@ -14,7 +14,7 @@ METHODS = ("full", "lora", "qlora")
 ATTENTION = ("eager", "sdpa", "flash_attention_2")
 KERNELS = ("auto", "flash", "efficient", "cudnn", "math")
 OPTIMIZERS = ("adamw_torch_fused", "adamw_torch", "adamw_forloop", "adamw_8bit", "sgd",
-              "sgd_momentum", "muon", "none")  # fmt: skip
+              "sgd_momentum", "muon", "adafactor", "none")  # fmt: skip
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 TARGETS = ("cuda", "cpu")
 
@@ -51,6 +51,8 @@ OPTIONS = (
            "", kind="flag"),
     Option("ranks", "devices over which FSDP2 shards", "N", kind="count"),
     Option("layers", "decoder layers to build, instead of all", "N", kind="count"),
+    Option("extend", "trace 3 N, 4 N and 5 N layers, and extend exactly to the model's own depth; "
+           "N is a whole period where layers differ", "N", kind="count"),
     Option("capacity", "bytes of the card that PyTorch may reserve", "SIZE", kind="size"),
 )  # fmt: skip
 
@@ -86,8 +88,10 @@ class Question:
     prepare_kbit: bool = False
     ranks: int = 1
     layers: int = 0
+    extend: int = 0
     capacity: int = 0
     target: str = "cuda"
+    vocabulary: int = 0
 
     @property
     def granularity(self) -> int:
@@ -117,10 +121,14 @@ def _check(question: Question) -> None:
     for name, least, most in (
         ("batch", 1, 10**6), ("seq_len", 1, 10**8), ("steps", 1, 8), ("accumulation", 1, 64),
         ("decode_steps", 1, 16), ("rank", 1, 65536), ("ranks", 1, 65536), ("layers", 0, 10**4),
+        ("extend", 0, 10**3),
     ):  # fmt: skip
         value = getattr(question, name)
         if not least <= value <= most:
             raise RequestError(f"{name} is {value}, but must be from {least} to {most}")
+    if question.extend and (question.layers or question.ranks > 1):
+        raise RequestError("extend traces depths of its own choice on one rank; leave layers and "
+                           "ranks out")  # fmt: skip
     if question.ranks > 1 and (question.run != "train" or question.method != "full"):
         raise RequestError(
             "ranks shards full training (FSDP2); it needs --pass train --method full"

@@ -38,7 +38,10 @@ class TracedPhase(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """One traced pass. ``reserved`` is what the caching allocator takes; None on a CPU."""
+    """One traced pass. ``reserved`` is what the caching allocator takes; None on a CPU.
+
+    ``extended`` has the phases' peaks at the model's own depth where few layers were traced.
+    """
 
     question: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -49,6 +52,7 @@ class Trace(NamedTuple):
     timeline: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...]
     seconds: float
+    extended: Mapping[str, Any] | None = None
 
     @property
     def peak(self) -> TracedPhase:
@@ -97,6 +101,7 @@ class Trace(NamedTuple):
             "reserved": None if self.reserved is None else dict(self.reserved),
             "parameters": dict(self.parameters),
             "cache": dict(self.cache),
+            "extended": None if self.extended is None else dict(self.extended),
             "timeline": [dict(each) for each in self.timeline],
             "notes": list(self.notes),
             "seconds": self.seconds,
@@ -122,6 +127,7 @@ def read_trace(data: Any) -> Trace:
             question=data["question"], versions=data["versions"], phases=phases,
             reserved=data["reserved"], parameters=data["parameters"], cache=data["cache"],
             timeline=tuple(data["timeline"]), notes=tuple(data["notes"]), seconds=data["seconds"],
+            extended=data["extended"],
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileFormatError(

@@ -18,6 +18,7 @@ OPTIMIZERS = {
     "sgd_momentum": "sgd-momentum",
     "sgd": "sgd",
     "muon": "muon",
+    "adafactor": "adafactor",
 }
 
 

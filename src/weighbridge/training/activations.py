@@ -11,9 +11,10 @@ from weighbridge.training.layers import LayerTape, layer_tape
 from weighbridge.training.ranks import Stage, elements_of
 from weighbridge.training.setup import Setup
 from weighbridge.training.style import norm
-from weighbridge.training.tape import Op, moments, saved
+from weighbridge.training.tape import Op, fixed, moments, saved
 
-CORE = frozenset({"probabilities", "probabilities:cast", "probabilities:dropped", "lse"})
+CORE = frozenset({"probabilities", "probabilities:cast", "probabilities:dropped",
+                  "probabilities:mask", "lse"})  # fmt: skip
 EVERY_SECOND = 2
 
 
@@ -57,12 +58,13 @@ def kept_by_layers(setup: Setup, stage: Stage) -> Kept:
     """What the stage's layers keep, by the kind of checkpointing."""
     made = tapes(setup, stage)
     tokens, kind = setup.tokens, setup.checkpointing
-    whole = _sum(made, lambda tape: saved(tape.ops), tokens) - _unsaved(setup, stage)
-    low = _sum(made, lambda tape: saved(tape.ops) * tape.low, tokens)
-    high = _sum(made, lambda tape: saved(tape.ops) * tape.high, tokens)
+    steady = sum(count * fixed(tape.ops) for _, count, tape in made)
+    whole = _sum(made, lambda tape: saved(tape.ops), tokens) - _unsaved(setup, stage) + steady
+    low = _sum(made, lambda tape: saved(tape.ops) * tape.low, tokens) + steady
+    high = _sum(made, lambda tape: saved(tape.ops) * tape.high, tokens) + steady
     assumed = any(tape.assumed for _, _, tape in made)
     low, high = (int(low), int(high)) if assumed else (whole, whole + _inputs(setup, stage, whole))
-    largest = max((saved(tape.ops) for _, _, tape in made), default=0) * tokens
+    largest = max((saved(tape.ops) * tokens + fixed(tape.ops) for _, _, tape in made), default=0)
     count, inputs = len(stage.layers), stream(setup)
     if kind == "none":
         return Kept(whole, low, high, 0, 0, assumed, "tokens × Σ layers (bytes saved per token)")
@@ -80,7 +82,8 @@ def kept_by_layers(setup: Setup, stage: Stage) -> Kept:
             "2 layers' inputs of tokens × hidden × bytes; the rest in host memory",
         )
     segments = -(-count // setup.every)
-    size = segments * inputs
+    apart = setup.style.quirk.embedding_apart and not setup.trains_base and stage.first
+    size = segments * inputs + (inputs if apart else 0)
     words = "layers" if setup.every == 1 else f"⌈layers / {setup.every}⌉"
     return Kept(size, size, size, 0, largest * min(setup.every, count), False,
                 f"{words} × tokens × hidden × bytes")  # fmt: skip
@@ -160,12 +163,15 @@ def walk(setup: Setup, layer: Layer) -> Walk:
     """The worst moment of the layer's backward, by bytes of activations and gradients together."""
     ops = layer_tape(layer, setup.model.hidden, setup.style).ops
     gradient, tokens = setup.gradient_element, setup.tokens
-    found = moments(ops)
-    worst = max(found, key=lambda m: int(m.per_token * tokens + m.elements * gradient),
-                default=None)  # fmt: skip
+    # The input of a layer that is computed again is the one that was kept for it.
+    own = frozenset({"stream1"} if setup.checkpointing not in {"none", "selective"} else ())
+    found = moments(ops, own)
+    worst = max(found, default=None, key=lambda m: int(m.per_token * tokens + m.fixed
+                                                       + m.elements * gradient))  # fmt: skip
     if worst is None:
         return Walk(0, 0, 0)
-    return Walk(saved(ops) * tokens, worst.per_token * tokens, worst.elements)
+    return Walk(saved(ops) * tokens + fixed(ops), worst.per_token * tokens + worst.fixed,
+                worst.elements)  # fmt: skip
 
 
 def before_loss(setup: Setup) -> Any:
@@ -195,6 +201,24 @@ def cast_weights(setup: Setup, stage: Stage) -> int:
 def rotary(setup: Setup) -> Any:
     """Cosines and sines of the positions of one sequence."""
     return 2 * setup.style.tokens * setup.model.rotary_width * setup.regime.compute
+
+
+def mask(setup: Setup) -> int:
+    """The causal mask of eager attention in the type of the scores, which layers that are computed
+    again keep; where scores are masked by position it is one byte, and always kept."""
+    style = setup.style
+    if style.attention != "eager" or style.kernels == "megatron":
+        return 0
+    if style.quirk.byte_mask:
+        return int(setup.tokens * style.seen)
+    kept = setup.checkpointing != "none"
+    return int(setup.tokens * style.seen * style.compute) if kept else 0
+
+
+def further_masks(setup: Setup, stage: Stage) -> int:
+    """The same for each further window among the layers."""
+    windows = {getattr(layer.mixer, "window", None) for layer, _ in stage.groups()}
+    return max(len(windows) - 1, 0) * mask(setup)
 
 
 def batch(setup: Setup) -> Any:

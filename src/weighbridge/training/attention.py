@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.model.facts import Layer, Parameter
+from weighbridge.records import replace
+from weighbridge.training.scores import Saves, eager_scores, plain_scores
 from weighbridge.training.style import FP32, Style, linear, norm
 from weighbridge.training.tape import Op
-from weighbridge.units import maximum
 
 CLOSING = ("o_proj", "out_proj", "dense", "c_proj", "wo", "proj", "o", "output.dense")
 FUSED = ("query_key_value", "qkv_proj", "Wqkv", "c_attn", "in_proj", "qkv", "att_proj", "wqkv")
@@ -67,9 +68,10 @@ def grouped(layer: Layer, hidden: int, style: Style) -> list[Op]:
     ):
         per_head = count if weight.shape[0] < width or count == 1 else 1
         ops.append(norm(weight, f"{name}_in", f"{name}_unit", style, width=width,
-                        groups=per_head, stream=False))  # fmt: skip
+                        groups=per_head, bias=style.quirk.head_layer_norm,
+                        stream=False))  # fmt: skip
     views = whole is not None and style.quirk.views
-    ops.append(_attend(queries, keys, values, heads, heads * v_dim, style, whole, views=views))
+    ops += _attend(queries, keys, values, heads, heads * v_dim, style, whole, views=views)
     if last is not None:
         ops.append(linear(last, "attended", "mixed", style, into=heads * v_dim, out=hidden))
     return ops
@@ -78,56 +80,35 @@ def grouped(layer: Layer, hidden: int, style: Style) -> list[Op]:
 def _attend(
     queries: Any, keys: Any, values: Any, heads: int, out: Any, style: Style,
     whole: Any = None, *, views: bool = False,
-) -> Op:  # fmt: skip
+) -> list[Op]:  # fmt: skip
     """The attention itself; ``whole`` is the width of a fused projection whose views are kept."""
-    c = style.compute
-    repeated = style.attention == "eager" or (style.masked and style.attention == "sdpa")
+    c, eager = style.compute, style.attention == "eager"
+    if style.quirk.broadcasts and style.attention == "sdpa":
+        if keys < queries and heads * keys == queries:
+            return plain_scores(queries, out, values, heads, style)
+        style = replace(style, masked=True)
+    repeated = eager or (style.masked and style.attention == "sdpa")
     # No fused kernel takes grouped heads in fp32 (sdp_utils.cpp: flash is for 16 bit, the
     # memory-efficient one refuses grouped heads), so that PyTorch multiplies matrices.
-    plain = style.attention == "sdpa" and not style.masked and c == FP32 and keys < queries
-    expanded = (repeated or plain) and keys < queries
+    if style.attention == "sdpa" and not style.masked and c == FP32 and keys < queries:
+        return plain_scores(queries, out, out, heads, style)
+    # One head for all is repeated without a copy.
+    expanded = repeated and keys < queries and heads * keys != queries
     kept_keys, kept_values = (queries, out) if expanded else (keys, values)
-    saves: list[tuple[str, Any]] = []
+    wide = FP32 if eager and style.quirk.wide_scores else c
+    looked: Saves = (("q", queries * wide), ("k", kept_keys * wide))
+    read = ("v", (whole if whole is not None and not expanded else kept_values) * c)
     if views:
-        saves.append(("qkv", whole * c))
-    else:
-        saves += [("q", queries * c), ("k", kept_keys * c)]
-        saves.append(("v", (whole if whole is not None and not expanded else kept_values) * c))
-    if style.attention == "eager":
-        scores = heads * style.seen
-        saves += _probabilities(scores, style)
-        scratch = scores * (FP32 + c)
-    elif plain:
-        # At the softmax's backward two gradients of scores stand there, but not yet those of
-        # queries and keys, and no longer the values.
-        scores = heads * style.seen * FP32
-        saves.append(("probabilities", scores))
-        scratch = maximum(2 * scores - (queries + kept_keys + kept_values) * c, 0)
-    else:
-        kernel = "kernel:attended" if style.quirk.attended_twice else "attended"
-        saves += [(kernel, out * c), ("lse", heads * FP32)]
-        scratch = 0
-        if style.masked and style.attention == "sdpa":
-            saves.append(("mask", style.seen * c))
+        looked, read = (("qkv", whole * c),), ("qkv", whole * c)
+    if eager:
+        return eager_scores(looked, read, (queries + kept_keys) * c, kept_values * c, heads, style)
+    twice = style.quirk.attended_twice and not style.masked
+    kernel = "kernel:attended" if twice else "attended"
+    saves = [*looked, read, (kernel, out * c), ("lse", heads * FP32)]
+    if style.masked and style.attention == "sdpa":
+        saves.append(("mask", style.seen * c))
     grads = ((queries + kept_keys + kept_values) * c,)
-    return Op(("qkv_in",), "attended", tuple(saves), grads, out * c, scratch)
-
-
-def _probabilities(scores: Any, style: Style) -> list[tuple[str, Any]]:
-    """Scores that eager attention writes out: Transformers keeps an fp32 softmax, its copy in the
-    compute type, and dropout's output and mask; Megatron-LM's fused softmax works in 16 bit (5
-    bytes with dropout, arXiv:2205.05198)."""
-    c = style.compute
-    if style.kernels == "megatron":
-        return [("probabilities", scores * 5)]
-    saves = [("probabilities", scores * FP32)]
-    if c != FP32:
-        saves.append(("probabilities:cast", scores * c))
-    if style.quirk.capped:
-        saves.append(("scores:capped", scores * c))
-    if style.quirk.masks:
-        saves.append(("probabilities:dropped", scores * (c + 1)))
-    return saves
+    return [Op(("qkv_in",), "attended", tuple(saves), grads, out * c)]
 
 
 def latent(layer: Layer, hidden: int, style: Style) -> list[Op]:
@@ -156,11 +137,11 @@ def latent(layer: Layer, hidden: int, style: Style) -> list[Op]:
     saves: list[tuple[str, Any]] = [("q", wide * c), ("k", wide * c), ("kv_b_proj:v", joined * c)]
     out = heads * mixer.v_dim
     if style.attention == "eager":
-        scores = heads * style.seen
-        saves += _probabilities(scores, style)
+        *looked, read = saves
+        ops += eager_scores(tuple(looked), read, 2 * wide * c, joined * c, heads, style)
     else:
         saves += [("attended", out * c), ("lse", heads * FP32)]
-    ops.append(Op(("qkv_in",), "attended", tuple(saves), ((2 * wide + joined) * c,), out * c))
+        ops.append(Op(("qkv_in",), "attended", tuple(saves), ((2 * wide + joined) * c,), out * c))
     if last is not None:
         ops.append(linear(last, "attended", "mixed", style, into=out, out=hidden))
     return ops

@@ -5,8 +5,7 @@ default, torch/nn/parallel/distributed.py). FSDP2 gathers the layer at work and 
 holds the root's own parameters (embedding, head, final norm) for the whole pass; at its end the
 root's gradients stand whole in the compute type beside the input of the reduce-scatter
 (torch/distributed/fsdp/_fully_shard). DeepSpeed's ZeRO keeps buckets of a configured size
-(runtime/zero/stage_1_and_2.py, stage3.py), and ZeRO-3 gathers module by module. A product with a
-quantized matrix makes it in 16 bit first, forward and backward (bitsandbytes MatMul4Bit).
+(runtime/zero/stage_1_and_2.py, stage3.py), and ZeRO-3 gathers module by module.
 """
 
 from __future__ import annotations
@@ -36,8 +35,7 @@ def buffers_of(setup: Setup, states: States, stage: Stage) -> Buffers:
     """The buffers of one rank."""
     shared = _shared(setup, states)
     messages = _messages(setup, stage)
-    made = Buffers(*(each + messages for each in shared))
-    return made._replace(layer=made.layer + states.dequantized)
+    return Buffers(*(each + messages for each in shared))
 
 
 def _shared(setup: Setup, states: States) -> Buffers:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from weighbridge.model.facts import Layer, Parameter
 from weighbridge.model.feed_forward import Dense, MixtureOfExperts
 from weighbridge.records import replace
-from weighbridge.training.attention import grouped, latent
+from weighbridge.training.attention import grouped, latent, linears
 from weighbridge.training.feed import dense, mixture
-from weighbridge.training.recurrent import HIGH, LOW, recurrent
+from weighbridge.training.recurrent import HIGH, LOW, recurrent, short_convolution
 from weighbridge.training.style import Style, norm
 from weighbridge.training.tape import Op
 
@@ -45,7 +45,8 @@ def layer_tape(layer: Layer, hidden: int, style: Style) -> LayerTape:
     ops += mixing
     ops += _norms(after[:1], "mixed", "mixed:normed", hidden, biased, style)
     single = len(norms) == 1
-    ops += _norms(before[1:2], "stream2", "x2", hidden, biased, style)
+    second = "stream1" if style.quirk.parallel else "stream2"
+    ops += _norms(before[1:2], second, "x2", hidden, biased, style)
     ops += _read_from(feeding, "x1") if single else feeding
     ops += _norms(after[1:2], "fed", "fed:normed", hidden, biased, style)
     if style.quirk.masks:
@@ -88,6 +89,8 @@ def _mixing(layer: Layer, hidden: int, style: Style) -> tuple[list[Op], float, f
         return latent(layer, hidden, style), 1.0, 1.0
     if kind == "NoMixing":
         return [], 1.0, 1.0
+    if kind == "ShortConvolution" and len(linears(layer)) == 2:
+        return short_convolution(layer, hidden, style), 1.0, 1.0
     return recurrent(layer, hidden, style), LOW, HIGH
 
 

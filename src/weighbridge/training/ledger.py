@@ -13,7 +13,9 @@ from weighbridge.training.activations import (
     batch,
     before_loss,
     cast_weights,
+    further_masks,
     kept_by_layers,
+    mask,
     rotary,
     stream,
     walk,
@@ -139,7 +141,7 @@ def _spread(kept: Kept, alive: float) -> tuple[int, int]:
 
 
 def _common(setup: Setup) -> int:
-    return int(rotary(setup) + batch(setup))
+    return int(rotary(setup) + batch(setup) + mask(setup))
 
 
 def _backward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: LossBytes,
@@ -148,7 +150,7 @@ def _backward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: Loss
     held = _alive(kept.layers, alive)
     low, high = _spread(kept, alive)
     common, flow = _common(setup), int(stream(setup))
-    end = before_loss(setup) if stage.last else 0
+    end = (before_loss(setup) if stage.last else 0) + further_masks(setup, stage)
     before = _accumulated(setup, states)
     finished = gradients_held(setup, states)
     found: list[Moment] = []
@@ -170,12 +172,15 @@ def _backward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: Loss
     for layer, first in _ends(stage):
         found.append(_at_layer(setup, states, kept, loss, buffers, layer, (held, low, high),
                                first=first, alone=alive <= 1))  # fmt: skip
+    if alive <= 1 and setup.checkpointing in {"none", "full"}:
+        found += [_inside(setup, states, loss, buffers, stage, index) for index in _middle(stage)]
     twice = 0
     if setup.model.tied and stage.first and stage.last and setup.trains_base:
         twice = 2 * states.embedding * setup.gradient_element
         if setup.sharding not in {"none", "ddp"}:
             twice = 0
-    last = int(batch(setup)) + flow
+    # Where both gradients of a tied matrix stand beside their sum, the stream's is gone.
+    last = int(batch(setup)) + (0 if twice else flow)
     if setup.sharding in {"fsdp", "fsdp2"}:
         finished -= states.trained_outer * setup.gradient_element // setup.ranks.shards
     found.append(Moment(max(finished, before), last, loss.outputs, buffers.end + twice,
@@ -221,7 +226,9 @@ def _at_layer(
     if offloads_states(setup) or setup.optimizer.gradients == "layer":
         made = max(own // cut, states.largest) * element
     elif first:
-        behind = states.trained - states.embedding - own // cut
+        # A tied matrix has its gradient from the head already.
+        missing = 0 if setup.model.tied else states.embedding
+        behind = states.trained - missing - own // cut
         made = int(behind * element * share) + (step.elements // cut) * element
     else:
         after = states.trained_outer - (0 if setup.model.tied else states.embedding)
@@ -230,6 +237,38 @@ def _at_layer(
     words = "in a layer's backward: what it keeps or computes again, and gradients"
     return Moment(made, here, loss.outputs, buffers.layer, words, here + min(low, 0) // 2, here +
                   high, loss.outputs)  # fmt: skip
+
+
+def _middle(stage: Stage) -> list[int]:
+    """The last place of each kind of layer that stands at neither end."""
+    ends = {id(layer) for layer, _ in _ends(stage)}
+    places = {id(layer): index for index, layer in enumerate(stage.layers)}
+    return [index for kind, index in places.items() if kind not in ends]
+
+
+def _inside(setup: Setup, states: States, loss: LossBytes, buffers: Buffers, stage: Stage,
+            index: int) -> Moment:  # fmt: skip
+    """In the backward of a layer amid others: what those before it keep, gradients of those after
+    it."""
+    layer = stage.layers[index]
+    step, flow = walk(setup, layer), int(stream(setup))
+    if setup.checkpointing == "none":
+        kept = {id(each): walk(setup, each).saved for each, _ in stage.groups()}
+        rest = sum(kept[id(each)] for each in stage.layers[:index])
+    else:
+        rest = (index + 1) * flow
+    here = int(rest + step.peak + flow + _common(setup))
+    after = states.trained_outer - (0 if setup.model.tied else states.embedding)
+    after += sum(setup.trained(p) for each in stage.layers[index + 1 :] for p in each.parameters)
+    share = states.gradients / max(states.whole_gradients, 1)
+    cut, element = max(setup.ranks.tensor, 1), setup.gradient_element
+    made = int(after // cut * element * share) + (step.elements // cut) * element
+    if offloads_states(setup) or setup.optimizer.gradients == "layer":
+        made = states.largest * element
+    made = max(made, _accumulated(setup, states))
+    return Moment(made, here, loss.outputs, buffers.layer,
+                  "in a layer's backward: what it keeps or computes again, and gradients",
+                  here, here, loss.outputs)  # fmt: skip
 
 
 def _step(setup: Setup, states: States, buffers: Buffers) -> Moment:
@@ -335,11 +374,12 @@ def _resident(
         place.append(exact("master_weights", states.master, basis="config",
                            source=setup.regime.source, formula="trained elements × 4 / ranks",
                            inputs={"elements": states.trained}))  # fmt: skip
-    steps = states.tensors * BLOCK if setup.optimizer.scratch in {"none", "foreach", "loop"} else 0
-    held = states.optimizer + (0 if place is host else steps)
+    counted = place is here and setup.optimizer.scratch in {"none", "foreach", "loop"}
+    held = states.optimizer + (states.tensors * BLOCK + states.rounding if counted else 0)
     low = 0 if setup.optimizer.paged else held
     place.append(Term("optimizer", 0, "resident", held, low, held, "config",
-                      f"states of {setup.optimizer.title}, and a step counter per tensor",
+                      f"states of {setup.optimizer.title} in blocks of 512 bytes, and a step "
+                      "counter per tensor",
                       {"elements": states.trained, "element": setup.state_element},
                       setup.optimizer.source))  # fmt: skip
     if offloads_states(setup):

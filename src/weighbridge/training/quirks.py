@@ -17,7 +17,15 @@ class Quirk(NamedTuple):
     ``fp32_router``: the router works on an fp32 copy of its input; ``views``: without rotary
     positions, attention keeps the fused projection itself; ``masks``: one-byte dropout masks of the
     hidden width, where the config's default is to drop; ``centred``: the norm keeps x − mean too;
-    ``capped``: scores and logits pass a tanh, whose output is kept.
+    ``capped``: scores and logits pass a tanh, whose output is kept; ``drops``: probabilities pass a
+    dropout by the config's default; ``layer_norm``: norms without a bias are ``nn.LayerNorm`` too,
+    ``head_layer_norm``: those of heads are; ``wide_scores``: eager attention multiplies queries and
+    keys in fp32; ``narrow_softmax``: it has its softmax in the type of the products, over one score
+    more (a sink); ``parallel``: both norms read the layer's input; ``clamped``: experts clamp gate
+    and up before they multiply; ``embedding_apart``: the first layer's input is not the embedding's
+    output, which stays too where it has to ask for a gradient; ``byte_mask``: eager attention's
+    mask is of one byte; ``broadcasts``: sdpa is given a mask, and where there is one head of keys
+    that head alone, which no fused kernel takes.
     """
 
     wide_norm: bool = False
@@ -28,6 +36,16 @@ class Quirk(NamedTuple):
     masks: int = 0
     centred: bool = False
     capped: bool = False
+    drops: bool = False
+    layer_norm: bool = False
+    head_layer_norm: bool = False
+    wide_scores: bool = False
+    narrow_softmax: bool = False
+    parallel: bool = False
+    clamped: bool = False
+    embedding_apart: bool = False
+    byte_mask: bool = False
+    broadcasts: bool = False
 
 
 PLAIN = Quirk()
@@ -36,13 +54,22 @@ _ROWS = (
     (Quirk(wide_norm=True), "gemma gemma3 gemma3_text gemma3n_text gemma4 gemma4_text olmo2 "
      "olmo3 nemotron_h"),
     (Quirk(wide_norm=True, centred=True), "cohere cohere2"),
-    (Quirk(plain_saves=4, views=True, masks=2), "gpt2 gpt_bigcode gpt_neo"),
-    (Quirk(plain_saves=4), "gptj"),
-    (Quirk(plain_saves=4, masks=1), "phi"),
-    (Quirk(plain_saves=0, masks=2), "opt"),
+    (Quirk(plain_saves=4, views=True, masks=2, embedding_apart=True), "gpt2 gpt_bigcode"),
+    (Quirk(plain_saves=4, views=True, masks=2, embedding_apart=True, wide_scores=True), "gpt_neo"),
+    (Quirk(plain_saves=4, wide_scores=True), "gptj"),
+    (Quirk(plain_saves=4, attended_twice=True), "phi"),
+    (Quirk(plain_saves=0, masks=2, embedding_apart=True), "opt"),
+    (Quirk(masks=2, drops=True), "seed_oss"),
     (Quirk(masks=3), "bert roberta xlm-roberta"),
-    (Quirk(views=True), "bloom mpt"),
-    (Quirk(attended_twice=True), "phi3 glm glm4 stablelm"),
+    (Quirk(views=True, embedding_apart=True), "bloom"),
+    (Quirk(views=True, layer_norm=True, byte_mask=True), "mpt"),
+    (Quirk(layer_norm=True), "dbrx modernbert"),
+    (Quirk(parallel=True, attended_twice=True), "gpt_neox"),
+    (Quirk(parallel=True, broadcasts=True), "falcon"),
+    (Quirk(embedding_apart=True), "granite granitemoehybrid minicpm3"),
+    (Quirk(wide_norm=True, narrow_softmax=True, clamped=True), "gpt_oss"),
+    (Quirk(attended_twice=True), "phi3 glm glm4"),
+    (Quirk(attended_twice=True, head_layer_norm=True), "stablelm"),
     (Quirk(fp32_router=True), "deepseek_v2 deepseek_v3 deepseek_v32 glm4_moe"),
 )  # fmt: skip
 QUIRKS = {family: quirk for quirk, families in _ROWS for family in families.split()}

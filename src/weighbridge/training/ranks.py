@@ -9,6 +9,8 @@ from weighbridge.model.facts import Layer, Model, Parameter
 from weighbridge.request import Training
 from weighbridge.units import ceil_div
 
+MOST_RANKS = 2**16
+
 
 class Ranks(NamedTuple):
     """Ranks in each direction; ``data`` counts those that see other sequences.
@@ -57,6 +59,10 @@ def settle_ranks(training: Training, devices: int) -> tuple[Ranks, tuple[str, ..
         raise RequestError(
             f"tensor {tensor} × pipeline {pipeline} × context {context} × data {data} need "
             f"{ranks.world:,} devices and --on names {devices:,}"
+        )
+    if ranks.world > MOST_RANKS:
+        raise RequestError(
+            f"{ranks.world:,} ranks are more than {MOST_RANKS:,}, which no training has had"
         )
     spread = ranks.expert * ranks.expert_tensor
     if ranks.expert > 1 and (ranks.tensor * ranks.shards) % spread:

@@ -45,3 +45,18 @@ def recurrent(layer: Layer, hidden: int, style: Style) -> list[Op]:
     if last is not None:
         ops.append(linear(last, "gated", "mixed", style, into=inner, out=hidden))
     return ops
+
+
+def short_convolution(layer: Layer, hidden: int, style: Style) -> list[Op]:
+    """A gated convolution over a few tokens: the projection of three widths, its gated part, and
+    what the convolution makes of that (modeling_lfm2.py, slow_forward, as traced)."""
+    weights, c = linears(layer), style.compute
+    last = closing(weights)
+    first = next(weight for weight in weights if weight is not last)
+    wide, inner = style.cut(first.shape[0]), style.cut(first.shape[0] // 3)
+    saves = (("entered", wide * c), ("entered:gated", inner * c), ("convolved", inner * c))
+    ops = [linear(first, "x1", "entered", style, into=hidden, out=wide),
+           Op(("entered",), "gated", saves, ((wide + inner) * c,), inner * c)]  # fmt: skip
+    if last is not None:
+        ops.append(linear(last, "gated", "mixed", style, into=inner, out=hidden))
+    return ops

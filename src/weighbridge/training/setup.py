@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from weighbridge.errors import RequestError
+from weighbridge.formats.bitsandbytes import left_in_16_bit, packed_by_transformers
 from weighbridge.formats.table import StorageFormat, find_format
 from weighbridge.hardware.machine import Machine
 from weighbridge.model.facts import Model, Parameter
-from weighbridge.model.feed_forward import MixtureOfExperts
 from weighbridge.request import Training
-from weighbridge.training.adapters import EXPERTS_LEFT_OUT, Adapters, make_adapters
+from weighbridge.training.adapters import STACKED, Adapters, make_adapters
 from weighbridge.training.loss import LOSSES, Loss
 from weighbridge.training.optimizers import Optimizer, find_optimizer
 from weighbridge.training.quirks import PLAIN, quirk_of
@@ -133,14 +133,14 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
             f"{length:,} tokens are more than the {model.max_positions:,} positions of the model"
         )
     adapters = _adapters(model, training, regime) if adapted else None
-    mixtures = any(isinstance(x.feed_forward, MixtureOfExperts) for x, _ in model.layer_groups())
-    if adapted and mixtures and training.lora_targets in {"all-linear", "mlp"}:
-        said.append(EXPERTS_LEFT_OUT)
+    said += _of_adapters(model, training, adapters)
     checkpointing, every = _checkpointing(training.checkpointing)
     if training.checkpointing is None:
         said.append("no activation checkpointing assumed, as Trainer's default; "
                     "set it with --checkpointing full")  # fmt: skip
     storage = _storage(model, training)
+    if left_in_16_bit(storage, model):
+        said.append(left_in_16_bit(storage, model) + _widened(training))
     loss = training.loss
     if loss == "auto":
         loss = training.kernels if training.kernels in LOSSES else "hf"
@@ -159,6 +159,7 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
         sequence=_sequence(training, sharding) and ranks.tensor > 1,
         tokens=ceil_div(length, ranks.context),
         seen=length,
+        packed=storage,
         quirk=PLAIN if training.kernels == "megatron" else quirk_of(model.family),
     )
     return Setup(
@@ -197,9 +198,10 @@ def _storage(model: Model, training: Training) -> StorageFormat | None:
     if training.method == "full" and training.quantization:
         raise RequestError("full training updates the weights themselves; "
                            "quantization needs --method lora or qlora")  # fmt: skip
-    if training.method == "qlora":
-        return find_format(training.quantization or "nf4-dq").for_model(model)
-    return find_format(training.quantization).for_model(model) if training.quantization else None
+    if training.method != "qlora" and not training.quantization:
+        return None
+    storage = find_format(training.quantization or "nf4-dq").for_model(model)
+    return storage if training.quantize_experts else packed_by_transformers(storage, model)
 
 
 def _upcast(training: Training) -> bool:
@@ -208,6 +210,21 @@ def _upcast(training: Training) -> bool:
     if training.kbit_upcast is None:
         return training.method == "qlora"
     return training.kbit_upcast
+
+
+def _of_adapters(model: Model, training: Training, adapters: Adapters | None) -> list[str]:
+    """What a user of adapters should know of this model."""
+    if adapters is None:
+        return []
+    said = [STACKED] if any("expert" in name for name in adapters.wrapped) else []
+    if model.towers and training.lora_targets == "all-linear":
+        said.append("adapters of encoders and towers are not counted; PEFT's all-linear takes them "
+                    "too")  # fmt: skip
+    return said
+
+
+def _widened(training: Training) -> str:
+    return ", and prepare_model_for_kbit_training makes them fp32" if _upcast(training) else ""
 
 
 def _checkpointing(text: str | None) -> tuple[str, int]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from weighbridge.model.facts import Parameter
-from weighbridge.training.optimizers import MATRICES
+from weighbridge.training.mixtures import tensors_of
 from weighbridge.training.ranks import Stage, elements_of, shards_of, share_of
 from weighbridge.training.setup import CUT_GRADIENTS, CUT_STATES, CUT_WEIGHTS, Setup
 from weighbridge.units import ceil_div
@@ -17,9 +16,9 @@ BLOCK = 512
 class States(NamedTuple):
     """Bytes on one rank; ``whole`` figures are before they are cut over data parallel ranks.
 
+    ``rounding`` is what the allocator's blocks of 512 bytes add to small optimizer states.
     ``trained`` and ``held`` are elements on the rank, ``largest`` the largest trained tensor's,
-    ``largest_layer`` the most elements of one layer, ``outer`` those outside the layers, and
-    ``dequantized`` the bytes of the largest matrix that a format stores, in 16 bit.
+    ``largest_layer`` the most elements of one layer, and ``outer`` those outside the layers.
     """
 
     weights: int
@@ -31,12 +30,12 @@ class States(NamedTuple):
     held: int
     trained: int
     tensors: int
+    rounding: int
     largest: int
     largest_layer: int
     outer: int
     trained_outer: int
     embedding: int
-    dequantized: int
 
 
 def states_of(setup: Setup, stage: Stage) -> States:
@@ -47,6 +46,7 @@ def states_of(setup: Setup, stage: Stage) -> States:
     cut_weights, cut = setup.sharding in CUT_WEIGHTS, setup.sharding in CUT_STATES
     cut_gradients = setup.sharding in CUT_GRADIENTS
     weights = adapters = master = gradients = optimizer = whole = trained = tensors = largest = 0
+    rounding = 0
     for each, count in parameters:
         shards = shards_of(each, ranks)
         weights += _cut(stored(setup, each) * count, share_of(each, ranks),
@@ -55,7 +55,8 @@ def states_of(setup: Setup, stage: Stage) -> States:
         if not own:
             continue
         trained += own
-        tensors += count * each.copies * (1 if setup.adapters is None else 2)
+        tensors += count * _tensors(setup, each)
+        rounding += 0 if cut else count * _rounding(setup, each)
         largest = max(largest, ceil_div(_trained(setup, each), each.copies))
         whole += own * setup.gradient_element
         if setup.adapters is not None:
@@ -69,12 +70,12 @@ def states_of(setup: Setup, stage: Stage) -> States:
         held=sum(elements_of(p, ranks) * count for p, count in parameters),
         trained=trained,
         tensors=tensors,
+        rounding=rounding,
         largest=largest,
         largest_layer=max(layers, default=0),
         outer=sum(elements_of(p, ranks) for p in outer),
         trained_outer=sum(_trained(setup, p) for p in outer),
         embedding=sum(_trained(setup, p) for p in outer if p.role == "embedding"),
-        dequantized=_dequantized(setup, parameters),
     )  # fmt: skip
 
 
@@ -93,13 +94,31 @@ def _state(setup: Setup, parameter: Parameter) -> int:
     share = share_of(parameter, setup.ranks)
     if setup.adapters is None:
         return ceil_div(setup.optimizer.state(parameter, element, rank), share)
-    out, into = parameter.shape
-    low = setup.adapters.rank
-    pair = (Parameter("a", (low, into), "linear", parameter.copies),
-            Parameter("b", (out, low), "linear", parameter.copies))  # fmt: skip
-    extra = (Parameter("m", (out,), "norm", parameter.copies),) if setup.adapters.dora else ()
-    total = sum(setup.optimizer.state(each, element, rank) for each in (*pair, *extra))
-    return ceil_div(total, share)
+    found = setup.adapters.matrices(parameter)
+    return ceil_div(sum(setup.optimizer.state(each, element, rank) for each in found), share)
+
+
+def _rounding(setup: Setup, parameter: Parameter) -> int:
+    """Bytes by which blocks are larger than the states of the parameter's tensors."""
+    if setup.adapters is None:
+        tensors: tuple[Parameter, ...] = (parameter,) if parameter.role != "expert" else ()
+    else:
+        tensors = setup.adapters.matrices(parameter)
+    return sum(_padding(setup, each) for each in tensors)
+
+
+def _padding(setup: Setup, tensor: Parameter) -> int:
+    """Of states that have the tensor's own shape; those of other shapes are large or few."""
+    element = setup.state_element
+    states = setup.optimizer.state(tensor, element, setup.training.optimizer_rank)
+    whole = element * tensor.elements
+    if not whole or states % whole:
+        return 0
+    return states // whole * tensor.copies * (-(whole // tensor.copies) % BLOCK)
+
+
+def _tensors(setup: Setup, parameter: Parameter) -> int:
+    return tensors_of(parameter) if setup.adapters is None else setup.adapters.tensors(parameter)
 
 
 def stored(setup: Setup, parameter: Parameter) -> int:
@@ -110,15 +129,3 @@ def stored(setup: Setup, parameter: Parameter) -> int:
     if storage.stores(parameter):
         return storage.bytes_of(parameter)
     return parameter.elements * (4 if setup.upcast else setup.weight_element)
-
-
-def _dequantized(setup: Setup, parameters: Iterable[tuple[Parameter, int]]) -> int:
-    """A product with a quantized matrix makes it in 16 bit first, forward and backward."""
-    if setup.storage is None:
-        return 0
-    sizes = (
-        ceil_div(p.elements // p.copies, share_of(p, setup.ranks)) * setup.regime.compute
-        for p, _ in parameters
-        if setup.storage.stores(p) and p.role in MATRICES
-    )
-    return max(sizes, default=0)

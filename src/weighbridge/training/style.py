@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from weighbridge.formats.format import StorageFormat
 from weighbridge.model.facts import Parameter
 from weighbridge.records import record
 from weighbridge.training.adapters import Adapters
@@ -23,6 +24,7 @@ class Style:
     repeats keys and values for every query head. ``tensor`` ranks share heads and widths
     (``expert_tensor`` those of experts), and the stream too where ``sequence`` parallelism cuts
     it. ``tokens`` are those of one sequence that this rank holds, ``seen`` all of its tokens.
+    ``packed`` is the format of a quantized base.
     """
 
     compute: int = 2
@@ -39,6 +41,7 @@ class Style:
     tokens: Any = 1
     seen: Any = 1
     quirk: Quirk = PLAIN
+    packed: StorageFormat | None = None
 
     def wide(self, width: Any) -> Any:
         """Elements of a width of the stream on this rank."""
@@ -47,6 +50,13 @@ class Style:
     def cut(self, width: Any) -> Any:
         """Elements of a width that tensor parallelism divides, at least one."""
         return -(-width // self.tensor)
+
+    def unpacked(self, weight: Parameter) -> int:
+        """Bytes of the matrix that a product with a packed weight makes first, forward and
+        backward (bitsandbytes autograd/_functions.py, MatMul4Bit); 0 for any other weight."""
+        if self.packed is None or not self.packed.stores(weight):
+            return 0
+        return -(-weight.elements // weight.copies // self.tensor) * self.compute
 
 
 def linear(
@@ -63,7 +73,8 @@ def linear(
 
     A trained weight keeps its input: in the type of the products, or, under autocast, a copy of its
     own. An adapter keeps its input in its own type (a copy per layer where that differs, or where
-    dropout makes one, with a mask of one byte), and the low-rank product (peft lora/layer.py).
+    dropout makes one, with a mask of one byte), and the low-rank product (peft lora/layer.py); in
+    backward it hands on a gradient of that input beside the weight's own.
     """
     c, adapters = style.compute, style.adapters
     saves: list[tuple[str, Any]] = []
@@ -73,18 +84,24 @@ def linear(
         key = f"{reads}>{makes}" if style.casts and style.residual != c else reads
         saves.append((key, held * c * rows))
         trains = weight.elements
-    if adapters is not None and adapters.on(weight):
+    fixed, early = 0, False
+    if adapters is not None and weight.name in adapters.wrapped:
+        saves.append((reads, held * c))
+        trains, fixed = adapters.elements(weight), weight.elements * c
+    elif adapters is not None and adapters.on(weight):
         own = adapters.element != c or adapters.dropout
         kept = held * adapters.element
         saves.append((f"{reads}>{makes}" if own else reads, kept))
         if adapters.dropout:
             saves.append((f"{makes}:mask", held))
         saves.append((f"{makes}:low", adapters.rank * adapters.element))
-        scratch = kept if own else 0
+        scratch, early = kept, not style.trains
+        trains = adapters.elements(weight)
         if adapters.dora:
             saves.append((f"{makes}:base", out * c))
             saves.append((f"{makes}:scaled", out * adapters.element))
-    return Op((reads,), makes, tuple(saves), (grads,), out * c * rows, scratch, trains)
+    return Op((reads,), makes, tuple(saves), (grads,), out * c * rows, scratch, trains, fixed,
+              fixed + style.unpacked(weight), early)  # fmt: skip
 
 
 def norm(
@@ -106,7 +123,8 @@ def norm(
     """
     r = style.residual if stream else style.compute
     tensor = f"{reads}:fp32" if r != FP32 else reads
-    if bias or style.kernels != "torch":
+    if bias or style.quirk.layer_norm or style.kernels != "torch":
+        bias = bias or style.quirk.layer_norm
         statistics = groups * FP32 * (2 if bias else 1)
         kept: tuple[tuple[str, Any], ...] = ((reads, width * r), (f"{makes}:stats", statistics))
         scratch = 0

@@ -17,7 +17,10 @@ class Op(NamedTuple):
     ``reads`` and ``makes`` name activations; ``saves`` are (tensor, bytes per token), ``grads`` the
     bytes per token of each input's gradient, ``scratch`` what its backward needs besides, and
     ``trains`` the elements of weights whose gradient it makes. ``forward`` is the bytes per token
-    of its output.
+    of its output. ``fixed`` bytes are kept whatever the tokens, and ``fixed_scratch`` of them are
+    needed besides in its backward (a weight that is made anew from its adapter, its gradient).
+    ``early`` says that what it alone saves is gone before its own gradients are made, as an
+    adapter's backward runs before that of the layer below it.
     """
 
     reads: tuple[str, ...]
@@ -27,6 +30,9 @@ class Op(NamedTuple):
     forward: Any
     scratch: Any = 0
     trains: int = 0
+    fixed: int = 0
+    fixed_scratch: int = 0
+    early: bool = False
 
 
 Tape = Sequence[Op]
@@ -40,6 +46,11 @@ def saved(tape: Tape, without: frozenset[str] = frozenset()) -> Any:
     return total
 
 
+def fixed(tape: Tape) -> int:
+    """Bytes that the tape keeps whatever the tokens."""
+    return sum(op.fixed for op in tape)
+
+
 def _tensors(tape: Tape, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     return {name: size for op in tape for name, size in op.saves if name not in without}
 
@@ -47,28 +58,38 @@ def _tensors(tape: Tape, without: frozenset[str] = frozenset()) -> dict[str, Any
 class Peak(NamedTuple):
     """Bytes per token at a tape's worst moment, and the trained elements whose gradient is there.
 
-    ``per_token`` counts saved tensors and gradients of activations.
+    ``per_token`` counts saved tensors and gradients of activations; ``fixed`` bytes stand beside.
     """
 
     per_token: Any
     elements: int
+    fixed: int = 0
 
 
-def moments(tape: Tape) -> list[Peak]:
-    """Each moment of the walk back: after which the next operation's tensors are freed."""
-    alive = _tensors(tape)
+def moments(tape: Tape, without: frozenset[str] = frozenset()) -> list[Peak]:
+    """Each moment of the walk back: after which the next operation's tensors are freed.
+
+    The stream's own gradient is no part of it: what a norm hands on is added to it in place.
+    """
+    alive = _tensors(tape, without)
     first = {name: index for index, op in reversed(list(enumerate(tape))) for name, _ in op.saves}
     gradients: dict[str, Any] = {}
-    made, found = 0, []
+    made, found, steady = 0, [], fixed(tape)
     for index in reversed(range(len(tape))):
         op = tape[index]
         made += op.trains
         held = _sum(alive) + _sum(gradients)
-        found.append(Peak(held + sum(op.grads) + op.scratch, made))
+        done = [name for name, start in first.items() if start == index]
+        if op.early:
+            found.append(Peak(held + op.scratch, made, steady))
+            held = held - _sum({name: alive[name] for name in done if name in alive})
+        found.append(Peak(held + sum(op.grads) + op.scratch, made, steady + op.fixed_scratch))
+        steady -= op.fixed
         for name, size in zip(op.reads, op.grads, strict=True):
-            gradients.setdefault(name, size)
+            if not name.startswith("stream"):
+                gradients.setdefault(name, size)
         gradients.pop(op.makes, None)
-        for name in [name for name, start in first.items() if start == index]:
+        for name in done:
             alive.pop(name, None)
     return found
 

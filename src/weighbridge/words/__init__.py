@@ -10,6 +10,7 @@ the language writes them; any other name stands for words, which are looked up i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -70,6 +71,29 @@ def say(text: str) -> str:
     return book(spoken[:2], native=spoken == _NATIVE).say(text)
 
 
+def say_lines(text: str) -> str:
+    """Each line of ``text`` in the language in use, behind its indent and its mark; commands that
+    it shows stay as they are, and so does what was said already."""
+    if _spoken.get() == "en":
+        return text
+    return "\n".join(map(_said_line, text.split("\n")))
+
+
+def _said_line(line: str) -> str:
+    if _FLAG.match(line):
+        return line
+    body = line.lstrip(_BEFORE)
+    number, dot, rest = body.partition(". ")
+    if dot and number.isdecimal():
+        body = rest
+    if not body or body.startswith(_AS_IT_IS):
+        return line
+    return line[: len(line) - len(body)] + say(body)
+
+
+_BEFORE, _AS_IT_IS = " ✓✗~○•-", ("$ ", "#", "{")
+# The further lines of a command.
+_FLAG = re.compile(" *--?[A-Za-z]")
 _SENTENCES = ("because", "why", "assumes", "limit", "reason", "title", "detail", "note")
 _LISTS = ("assumptions", "notes", "remarks")
 

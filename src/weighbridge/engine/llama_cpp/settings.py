@@ -144,6 +144,14 @@ def settle(
     )  # fmt: skip
 
 
+def slots_of(
+    deployment: Deployment, version: versions.Version, concurrency: int
+) -> tuple[int, bool]:
+    """The slots that are opened for ``concurrency`` users, and whether they share one cache."""
+    program = deployment.own.get("program") or SERVER
+    return _slots(deployment, program, version, concurrency, [])
+
+
 def _slots(
     deployment: Deployment,
     program: str,

@@ -9,7 +9,7 @@ its longest). What changed between versions is a table (``versions``).
 from __future__ import annotations
 
 from weighbridge.engine import CacheFacts, DeviceSpending, Question, Spending
-from weighbridge.engine.transformers import resident, terms
+from weighbridge.engine.transformers import host, resident, terms
 from weighbridge.engine.transformers.device_map import DISK, HOST
 from weighbridge.engine.transformers.setup import Setup, set_up
 from weighbridge.engine.transformers.share import Share, shares
@@ -70,17 +70,19 @@ def _device(setup: Setup, share: Share) -> DeviceSpending:
         *resident.packing(setup, share),
         *resident.tables(setup, share),
         *resident.workspaces(setup, share),
+        *host.mapped(setup, share),
         terms.context(setup, share),
     )
     phases: dict[Phase, tuple[Term, ...]] = {
-        "load": _phase(share, "load", resident.loading(setup, share))
+        "load": _phase(setup, share, "load", resident.loading(setup, share))
     }
     walked: tuple[Phase, ...] = ("prefill", "decode") if setup.model.generates else ("prefill",)
     for phase in walked:
         moving = [*terms.cache(setup, share, phase), *terms.forward(setup, share, phase)]
-        phases[phase] = _phase(share, phase, moving)
+        phases[phase] = _phase(setup, share, phase, moving)
     return DeviceSpending(share.device, always, phases)
 
 
-def _phase(share: Share, phase: Phase, moving: list[Term]) -> tuple[Term, ...]:
-    return (*moving, terms.reserve(share, phase, moving))
+def _phase(setup: Setup, share: Share, phase: Phase, moving: list[Term]) -> tuple[Term, ...]:
+    packed = host.packed(setup, share, phase, moving)
+    return (*moving, *packed, terms.reserve(setup, share, phase, moving))

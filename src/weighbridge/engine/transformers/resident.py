@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.engine.transformers import versions
+from weighbridge.engine.transformers.host import on_host
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.engine.transformers.share import Share
 from weighbridge.engine.transformers.terms import facts_basis
@@ -301,6 +302,8 @@ def _table(setup: Setup, share: Share, size: int, formula: str, source: str) -> 
 
 def workspaces(setup: Setup, share: Share) -> list[Term]:
     """The matrix library's workspace, and the scratch of quantized kernels."""
+    if on_host(setup, share.device):
+        return []
     size = CUBLAS_HOPPER if _since_hopper(setup, share.device) else CUBLAS
     found = [
         Term(

@@ -10,6 +10,7 @@ from weighbridge.engine import Question
 from weighbridge.engine.storage import ELEMENT, compute_dtype, settle_storage
 from weighbridge.engine.transformers import versions
 from weighbridge.errors import EngineError, RequestError
+from weighbridge.formats.bitsandbytes import left_in_16_bit, packed_by_transformers
 from weighbridge.formats.table import StorageFormat
 from weighbridge.memory.cache import (
     Kept,
@@ -109,6 +110,9 @@ def set_up(question: Question) -> Setup:
     notes: list[str] = []
     storage, as_stored = settle_storage(model, deployment.weights, notes)
     storage = storage.for_model(model)
+    if version >= versions.MODULES_PACKED and not as_stored:
+        storage = packed_by_transformers(storage, model)
+        notes += [words] if (words := left_in_16_bit(storage, model)) else []
     compute = compute_dtype(model, storage)
     if model.quantization and model.quantization.get("quant_method") == "gguf" and as_stored:
         notes.append(_dequantized(model, compute))

@@ -15,6 +15,7 @@ from weighbridge.engine.transformers.moments import (
 )
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.engine.transformers.share import Share
+from weighbridge.hardware.host import KIND as HOST_KIND
 from weighbridge.memory.allocator import UNSPLIT
 from weighbridge.memory.cache import every_token, state_bytes
 from weighbridge.memory.context import hoard, process_context
@@ -214,7 +215,12 @@ def forward(setup: Setup, share: Share, phase: Phase) -> list[Term]:
             phase,
             where(at_head, stream + always, size),
             where(at_head, stream, low),
-            where(at_head, maximum(stream + always, high - logits[0]), high),
+            # generate() copies the last row to fp32, which may reach above the layers' peak.
+            where(
+                at_head,
+                maximum(stream + always, high - logits[0]),
+                maximum(high, stream + always + logits[2]),
+            ),
             formula,
         ),
         _logits_term(
@@ -329,10 +335,21 @@ def context(setup: Setup, share: Share) -> Term:
     )
 
 
-def reserve(share: Share, phase: Phase, held: list[Term]) -> Term:
+def reserve(setup: Setup, share: Share, phase: Phase, held: list[Term]) -> Term:
     """What the caching allocator keeps beyond what is in use."""
     moving = sum(term.bytes for term in held)
-    size = hoard(moving)
+    cards = setup.question.cards
+    card = cards[share.device] if cards else None
+    own = setup.question.own.of("reserve", card)
+    if own is not None:
+        rising = moving * own.share // 10**6
+        return Term(
+            "reserve", share.device, phase, own.typical + rising, own.low, own.high + rising,
+            "calibrated", "typical hoard + share of what comes and goes",
+            {"comes and goes": moving, "share": own.share / 10**6}, own.source,
+        )  # fmt: skip
+    size = hoard(moving, card)
+    host = card is not None and card.kind == HOST_KIND
     return Term(
         "reserve",
         share.device,
@@ -341,7 +358,8 @@ def reserve(share: Share, phase: Phase, held: list[Term]) -> Term:
         size.low,
         size.high,
         "calibrated",
-        "typical hoard; at most 700 MiB and a quarter of what comes and goes",
+        f"typical hoard; at most {'64' if host else '700'} MiB and a quarter of what comes and "
+        "goes",
         {"comes and goes": moving},
         size.source,
     )

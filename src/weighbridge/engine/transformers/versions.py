@@ -41,6 +41,10 @@ WITHOUT_ROTARY_TABLES: dict[str, Version] = {
     "phi": (4, 45, 0),
 }
 
+# Fused experts, and bitsandbytes for the type nn.Linear alone: read in 5.23.0
+# (integrations/bitsandbytes.py); 4.x had a module per expert and took subclasses too.
+MODULES_PACKED: Version = (5, 0, 0)
+
 # K and V are no longer repeated to all query heads for one layer at a time: FlashAttention paths,
 # and sdpa with enable_gqa (integrations/sdpa_attention.py, 4.54.1).
 FLASH_WITHOUT_REPEAT: dict[str, Version] = {

@@ -57,6 +57,9 @@ GRAPHS_ESTIMATED: tuple[Row, ...] = (
 
 def outside_torch(setup: Setup) -> Estimate:
     """``non_torch_memory``: NCCL, cuBLAS and the allocations of kernels."""
+    own = _own(setup, "outside")
+    if own is not None:
+        return own
     version = setup.version if setup.v1 else min(setup.version, (0, 7, 99))
     return _estimate(OUTSIDE_TORCH, version, _world(setup), "outside torch, by version and ranks")
 
@@ -65,7 +68,8 @@ def graphs(setup: Setup) -> Estimate:
     """What the captured graphs really take."""
     if setup.eager or not setup.model.generates:
         return _nothing("eager: no graphs")
-    return _estimate(GRAPHS, setup.version, _world(setup), "captured graphs, by ranks")
+    own = _own(setup, "graphs")
+    return own or _estimate(GRAPHS, setup.version, _world(setup), "captured graphs, by ranks")
 
 
 def graphs_estimated(setup: Setup) -> Estimate:
@@ -75,17 +79,35 @@ def graphs_estimated(setup: Setup) -> Estimate:
     return _estimate(GRAPHS_ESTIMATED, setup.version, _world(setup), "estimate of graphs, by ranks")
 
 
+def _own(setup: Setup, name: str) -> Estimate | None:
+    """The figure of one's own rows."""
+    card = setup.cards[0] if setup.cards else None
+    mine = setup.question.own.of(name, card, _world(setup))
+    if mine is None:
+        return None
+    return Estimate(mine.typical, mine.low, mine.high, "calibrated", f"{name}, as calibrated",
+                    {"ranks": _world(setup)}, mine.source)  # fmt: skip
+
+
 def _world(setup: Setup) -> int:
     return setup.layout.tensor * setup.layout.pipeline
 
 
 def _estimate(table: tuple[Row, ...], version: Version, ranks: int, formula: str) -> Estimate:
-    row = max(
+    typical, low, high = (value * GIB // 100 for value in _row(table, version, ranks)[2:])
+    return Estimate(typical, low, high, "calibrated", formula, {"ranks": ranks}, LOGS)
+
+
+def _row(table: tuple[Row, ...], version: Version, ranks: int) -> Row:
+    return max(
         (row for row in table if row.version <= version and row.ranks <= ranks),
         key=lambda row: (row.version, row.ranks),
     )
-    typical, low, high = (value * GIB // 100 for value in row[2:])
-    return Estimate(typical, low, high, "calibrated", formula, {"ranks": ranks}, LOGS)
+
+
+def published(table: tuple[Row, ...], version: Version, ranks: int) -> int:
+    """The typical figure of a table, in bytes."""
+    return _row(table, version, ranks).typical * GIB // 100
 
 
 def _nothing(formula: str) -> Estimate:

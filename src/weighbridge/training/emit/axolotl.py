@@ -45,6 +45,8 @@ def axolotl(plan: TrainingPlan) -> str:
             "lora_dropout": asked.lora_dropout,
             "peft_use_dora": asked.dora,
         }
+        if asked.quantize_experts:
+            settings["quantize_moe_experts"] = True
         if all_linear(plan):
             settings["lora_target_linear"] = True
         else:
