@@ -45,7 +45,8 @@ def table() -> dict[str, dict[str, Any]]:
 @lru_cache(maxsize=64)
 def answer(run: str, *extra: str) -> str:
     """What ``weigh`` prints for a run of the table."""
-    printed = io.StringIO()
+    # The program writes what the encoding of its output can hold.
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = WIDTH
     try:
@@ -56,7 +57,8 @@ def answer(run: str, *extra: str) -> str:
         os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
     if code not in {0, 1}:
         raise ValueError(f"the run {run!r} of the guide ended with {code}")
-    return printed.getvalue().rstrip()
+    printed.seek(0)
+    return printed.read().rstrip()
 
 
 @lru_cache(maxsize=64)

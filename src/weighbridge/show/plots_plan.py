@@ -8,7 +8,7 @@ from typing import Any
 
 from weighbridge.planner import DevicePlan, Plan, plan_request
 from weighbridge.show.labels import label, look, place
-from weighbridge.show.plots import _figure, _plain, _save
+from weighbridge.show.plots import _plain, new_figure, save
 from weighbridge.units import GIB
 from weighbridge.words import say
 
@@ -24,12 +24,12 @@ def plot_plan(plan: Plan, path: Path) -> None:
     """
     words: Words = say if path.suffix.lower() == ".svg" else str
     swept = contexts_of(plan)
-    figure, panels = _figure(2 if swept else 1)
+    figure, panels = new_figure(2 if swept else 1)
     _bars(panels[0], plan.devices[:MOST_BARS], words)
     if swept:
         _by_context(panels[1], plan, swept, words)
     figure.suptitle(f"{plan.model.id}, {plan.request.deployment.engine}")
-    _save(figure, path)
+    save(figure, path)
 
 
 def contexts_of(plan: Plan) -> list[int]:
