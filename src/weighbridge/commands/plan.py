@@ -76,11 +76,14 @@ def add_plan_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]
         "--why", action="store_true", help="open every number: formula, inputs, source"
     )
     parser.add_argument("--emit", metavar="TARGET", help=f"write the launch command: {TARGETS}")
+    parser.add_argument("--plot", metavar="FILE", help="draw it: .svg or .png")
 
 
 def show(made: Plan, options: argparse.Namespace, launch: Launch | None = None) -> int:
     """Print a plan as it was asked for; the exit code says whether it fits."""
     style = format_of(options)
+    if options.plot:
+        _plot(made, options.plot)
     if options.emit:
         _emit(made, options.emit, style)
     elif style == "json":
@@ -105,6 +108,14 @@ def show(made: Plan, options: argparse.Namespace, launch: Launch | None = None) 
             text += "\n\n" + launch_to_text(launch, colour=colour)
         print(printed(text))
     return 1 if made.fits is False else 0
+
+
+def _plot(made: Plan, file: str) -> None:
+    from weighbridge.show.plots import check_path
+    from weighbridge.show.plots_plan import plot_plan
+
+    plot_plan(made, check_path(file))
+    print(f"drawn: {file}", file=sys.stderr)
 
 
 def _emit(made: Plan, target: str, style: str) -> None:

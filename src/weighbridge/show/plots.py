@@ -23,6 +23,8 @@ def new_figure(columns: int) -> tuple[Any, Any]:
         ) from None
     mpl.use("Agg")
     mpl.rcParams["svg.hashsalt"] = "weighbridge"
+    # Letters stay letters: small files, in the reader's own font and script.
+    mpl.rcParams["svg.fonttype"] = "none"
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, columns, figsize=(5.5 * columns, 4.5), squeeze=False)
@@ -43,7 +45,7 @@ def save(figure: Any, path: Path) -> None:
     """Write the picture, the same bytes for the same data."""
     figure.tight_layout()
     kind = path.suffix.lower()[1:]
-    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
     figure.savefig(path, format=kind, metadata=metadata, dpi=120)
     from matplotlib import pyplot
 
