@@ -113,7 +113,7 @@ def our_context(subject: Subject) -> Ours:
 
 
 def by_definition(subject: Subject) -> Ours:
-    """16 bytes per parameter: training is not planned here yet."""
+    """16 bytes per parameter, activations apart."""
     size = formulas.training_by_definition(subject.parameters)
     return Ours("16 bytes per parameter, by definition", (), size)
 
