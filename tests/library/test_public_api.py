@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import runpy
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 def surface() -> list[str]:
     lines = []
     for name in sorted(set(wb.__all__) - {"__version__"}):
-        value = getattr(wb, name)
+        # A name that is a room as well is a module that can be called: its function is the promise.
+        value = getattr(import_module(f"weighbridge.{wb._WHERE[name]}"), name)
         if inspect.isfunction(value):
             lines.append(f"{name}{inspect.signature(value)}")
             continue
