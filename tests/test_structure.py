@@ -33,7 +33,8 @@ STAGES = (
     {"cli", "__init__", "__main__"},
 )
 # These print a plan of an earlier stage, and are imported only when one is printed.
-LATE = {("planner", "show"), ("training", "show"), ("search", "show")}
+LATE = {("planner", "show"), ("training", "show"), ("search", "show"), ("fleet", "show"),
+        ("speed", "show")}  # fmt: skip
 OPTIONAL = {"numpy", "pynvml", "amdsmi", "matplotlib"}
 # What runs real models.
 LAB = {"torch", "transformers", "peft", "bitsandbytes", "safetensors"}

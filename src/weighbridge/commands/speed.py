@@ -33,7 +33,6 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
 
 def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from weighbridge.api import speed
-    from weighbridge.show.speed import speed_to_text, what_if_to_text
     from weighbridge.show.style import printed
 
     report = speed(
@@ -51,10 +50,7 @@ def _speed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if format_of(options) == "json":
         print_json(report.to_dict())
         return 0
-    text = speed_to_text(found)
-    if report.outcomes:
-        text += "\n\n" + what_if_to_text(list(report.outcomes))
-    print(printed(text))
+    print(printed(str(report)))
     return 0
 
 

@@ -89,6 +89,16 @@ class FleetAnswer(NamedTuple):
     met: bool
     notes: tuple[str, ...]
 
+    def __str__(self) -> str:
+        from weighbridge.show.fleet import fleet_to_text
+
+        return fleet_to_text(self)
+
+    def _repr_html_(self) -> str:
+        from weighbridge.show.html import text_to_html
+
+        return text_to_html(str(self))
+
     def to_dict(self) -> dict[str, Any]:
         """The answer as ``--json`` prints it."""
         asking = self.asking

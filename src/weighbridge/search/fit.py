@@ -57,6 +57,16 @@ class Fit(NamedTuple):
     frontier: tuple[tuple[int, int], ...]
     levers: tuple[Lever, ...]
 
+    def __str__(self) -> str:
+        from weighbridge.show.fit import fit_to_text
+
+        return fit_to_text(self)
+
+    def _repr_html_(self) -> str:
+        from weighbridge.show.html import text_to_html
+
+        return text_to_html(str(self))
+
     def to_dict(self) -> dict[str, Any]:
         """The answers as JSON prints them."""
         return {

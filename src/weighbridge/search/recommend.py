@@ -78,6 +78,16 @@ class Recommendation(NamedTuple):
         """Why a choice of the front is on it, and what to know of it."""
         return reasons(choice, self.front, self.published)
 
+    def __str__(self) -> str:
+        from weighbridge.show.recommend import command_of, recommendation_to_text
+
+        return recommendation_to_text(self, command_of)
+
+    def _repr_html_(self) -> str:
+        from weighbridge.show.html import text_to_html
+
+        return text_to_html(str(self))
+
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON prints it."""
         asked = {name: value for name, value in self.wish._asdict().items() if value is not None}

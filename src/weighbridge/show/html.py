@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weighbridge.planner import Plan
+from weighbridge.planner import Plan, Weighing
 from weighbridge.show.labels import look
 from weighbridge.show.ledger import (
     Group,
@@ -28,7 +28,7 @@ from weighbridge.show.summary import (
     ways_out,
 )
 from weighbridge.show.svg import bars_to_svg, escaped
-from weighbridge.words import say
+from weighbridge.words import say, say_lines
 
 _TONES = {"good": "#2a9d5c", "warn": "#c58a00", "bad": "#d64545", "hint": "#3a86c8"}
 _LINE = "1px solid rgba(128,128,128,.35)"
@@ -38,6 +38,22 @@ _CELL = "padding:2px 10px;border:0;background:none"
 
 def plan_to_html(plan: Plan) -> str:
     """A fragment without scripts or references, in the page's own text colour."""
+    return answer_to_html(plan, facts(plan), logged(plan))
+
+
+def text_to_html(text: str) -> str:
+    """An answer that is lines of text, as a notebook shows it: every column in its place."""
+    lines = "\n".join(map(escaped, say_lines(text).split("\n")))
+    return (
+        '<pre class="weighbridge" style="font:13px/1.4 ui-monospace,monospace;white-space:pre;'
+        f'overflow-x:auto;background:none;color:inherit">{lines}</pre>'
+    )
+
+
+def answer_to_html(
+    plan: Weighing, said: Sequence[tuple[str, str]], log: tuple[str, list[str]] = ("", [])
+) -> str:
+    """Any answer, in the same blocks."""
     unit, groups = unit_for(plan), group_devices(plan)
     worst = fullest(groups)
     blocks = [
@@ -46,8 +62,8 @@ def plan_to_html(plan: Plan) -> str:
         _ledger(worst, unit, named=len(groups) > 1),
         "".join(f"<p>{escaped(say(each))}</p>" for each in further_totals(plan, worst.first)),
         _way_out(plan),
-        _facts(plan),
-        _listed(*logged(plan)),
+        _facts(said),
+        _listed(*log),
         _listed("Assumed", assumptions(plan)),
     ]
     return (
@@ -64,12 +80,12 @@ def _verdict(head: Head, note: str) -> str:
     )
 
 
-def _facts(plan: Plan) -> str:
+def _facts(said: Sequence[tuple[str, str]]) -> str:
     rows = "".join(
         f'<tr style="background:none"><th scope="row" style="{_CELL};text-align:left;'
         f'font-weight:400;opacity:.7;vertical-align:top;white-space:nowrap">{escaped(say(name))}</th>'
         f'<td style="{_CELL};text-align:left"><bdi>{escaped(say(text))}</bdi></td></tr>'
-        for name, text in facts(plan)
+        for name, text in said
     )
     return f'<table style="{_TABLE}">{rows}</table>'
 
@@ -121,7 +137,7 @@ def _swatch(row: Row) -> str:
     )
 
 
-def _way_out(plan: Plan) -> str:
+def _way_out(plan: Weighing) -> str:
     """What would make it fit; nothing where it fits."""
     if plan.fits is not False:
         return ""

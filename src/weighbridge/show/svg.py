@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weighbridge.planner import Plan
+from weighbridge.planner import Plan, Weighing
 from weighbridge.show.bar import FREE, Bar, Piece
 from weighbridge.show.labels import label, look, phase_label
 from weighbridge.show.ledger import (
@@ -34,7 +34,7 @@ def plan_to_svg(plan: Plan) -> str:
     return bars_to_svg(plan, group_devices(plan), unit_for(plan), standalone=True)
 
 
-def bars_to_svg(plan: Plan, groups: Sequence[Group], unit: Unit, *, standalone: bool) -> str:
+def bars_to_svg(plan: Weighing, groups: Sequence[Group], unit: Unit, *, standalone: bool) -> str:
     """The bars of these groups; inline, text takes the page's colour and the legend is left out."""
     shown, scale = groups[:MOST_BARS], common_scale(groups)
     parts, top = [], 0

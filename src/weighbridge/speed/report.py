@@ -19,6 +19,17 @@ class SpeedReport(NamedTuple):
     answer: Answer
     outcomes: tuple[Outcome, ...] | None = None
 
+    def __str__(self) -> str:
+        from weighbridge.show.speed import speed_to_text, what_if_to_text
+
+        text = speed_to_text(self.answer)
+        return f"{text}\n\n{what_if_to_text(list(self.outcomes))}" if self.outcomes else text
+
+    def _repr_html_(self) -> str:
+        from weighbridge.show.html import text_to_html
+
+        return text_to_html(str(self))
+
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON prints it."""
         subject = self.answer.subject

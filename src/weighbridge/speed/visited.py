@@ -10,14 +10,15 @@ from typing import Any
 NOTHING = 1e-18
 
 
-def visited(top_k: int, experts: int, tokens: Any) -> Any:
+def visited(top_k: Any, experts: Any, tokens: Any) -> Any:
     """The part of the experts that at least one of ``tokens`` visits.
 
     Of an array it is looked up in a table of the same powers: numpy's own may differ from those of
-    a float in the last digit, and a sweep is the plan itself.
+    a float in the last digit, and a sweep is the plan itself. A fit, whose models are arrays too,
+    takes numpy's.
     """
     left = 1 - top_k / experts
-    if isinstance(tokens, (int, float)):
+    if isinstance(tokens, (int, float)) or not isinstance(left, float):
         return 1 - left**tokens
     import numpy
 

@@ -51,6 +51,12 @@ class TrainingPlan(Weighing):
 
         return training_to_text(self)
 
+    def _repr_html_(self) -> str:
+        from weighbridge.show.html import answer_to_html
+        from weighbridge.show.training import facts
+
+        return answer_to_html(self, facts(self))
+
     def _repr_markdown_(self) -> str:
         from weighbridge.show.training import training_to_markdown
 

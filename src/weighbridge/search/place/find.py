@@ -87,6 +87,11 @@ class Placement:
 
         return placement_to_text(self)
 
+    def _repr_html_(self) -> str:
+        from weighbridge.show.html import text_to_html
+
+        return text_to_html(str(self))
+
 
 def runs(spots: Spots) -> list[tuple[str, int, int | None]]:
     """Neighbours that lie alike as one: their names, their home, where their matrices lie."""
