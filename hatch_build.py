@@ -10,7 +10,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-STEPS = (("ci", "--no-audit", "--no-fund"), ("run", "build"))
+STEPS = (("install", "--no-save", "--no-audit", "--no-fund"), ("run", "build"))
 
 
 class PageHook(BuildHookInterface[Any]):
