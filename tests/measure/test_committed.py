@@ -16,8 +16,8 @@ FITTED = {"HuggingFaceTB/SmolLM2-135M", "google/gemma-3-270m", "openai-community
 WITHIN, HELD_WITHIN, HELD_MEDIAN = 0.02, 0.15, 0.06
 
 
-def records() -> Iterator[Record]:
-    for path in sorted(FOLDER.glob("cpu-*.jsonl")):
+def records(names: str = "cpu-*.jsonl") -> Iterator[Record]:
+    for path in sorted(FOLDER.glob(names)):
         for record in read(path):
             if record.point["kind"] == "inference" and record.failed is None:
                 yield record
@@ -33,6 +33,20 @@ def test_tensors_are_within_two_percent(name: str) -> None:
     for row in rows:
         # A cache of kilobytes may differ by a count or a padding; the peak holds it too.
         assert abs(row.error) <= WITHIN or row.measured < 2**16, row
+
+
+RUNS = {f"{each.point['model']}-{each.key}": each for each in records("run-*.jsonl")}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_tensors_of_what_was_run_are_within_two_percent(name: str) -> None:
+    rows = [row for row in beside(RUNS[name]).rows if row.name != "held by the process"]
+    assert "weights" in {row.name for row in rows}
+    assert all(abs(row.error) <= WITHIN or row.measured < 2**16 for row in rows), rows
+
+
+def test_ten_models_were_run() -> None:
+    assert len({each.point["model"] for each in RUNS.values()}) >= 10
 
 
 def test_ten_models_and_more_were_measured() -> None:

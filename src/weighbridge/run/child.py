@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from weighbridge.measure.lab import kernels
-from weighbridge.measure.lab.inference import Passes
+from weighbridge.measure.lab.inference import Passes, attention_of
 from weighbridge.measure.lab.load import load_model
 from weighbridge.measure.lab.meters import Meter, card, choose_device, versions
 from weighbridge.measure.lab.observe import (
@@ -77,7 +77,10 @@ def _rates(compute: str) -> dict[str, float]:
 
 
 def _random(message: Mapping[str, Any], scratch: str, say: Say) -> str:
-    question = Question(config=message["config"], dtype=message["stored"], run="prefill")
+    question = Question(
+        config=message["config"], dtype=message["stored"], run="prefill",
+        attn_implementation=attention_of("auto", message["config"]),
+    )  # fmt: skip
     write_checkpoint(
         question, scratch, lambda done, total: say("progress", what="writing random weights",
                                                    done=done, total=total)
@@ -95,7 +98,9 @@ def _settle(folder: str, message: Mapping[str, Any]) -> None:
     warm_up("cpu" if message["on_host"] else choose_device("auto"))
     if not message["trusted"]:
         auto_class(folder, trusted=False)
-        build(Question(config=raw_config(folder), dtype="bf16", run="prefill"))
+        config = raw_config(folder)
+        build(Question(config=config, dtype="bf16", run="prefill",
+                       attn_implementation=attention_of("auto", config)))  # fmt: skip
     if message["weights"] in {"int8", "nf4", "nf4-dq"}:
         import bitsandbytes  # noqa: F401
     gc.collect()
