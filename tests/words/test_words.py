@@ -178,6 +178,17 @@ def test_commands_that_an_answer_shows_stay_as_they_are() -> None:
     assert say_lines(text) == text.replace("fits", "sığar")
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_number_is_written_twice(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A number that was turned into Turkish is not turned back where its line is looked up."""
+    main(command)
+    english = re.findall(r"(?<![\w.:/=-])\d{1,3}(?:,\d{3})+(?![\w.,])", capsys.readouterr().out)
+    main([*command, "--lang", "tr"])
+    out = capsys.readouterr().out
+    logged = out.partition("loglardı")[2]
+    assert not [each for each in english if each in out.replace(logged, "")]
+
+
 def test_json_is_the_same_in_every_language(capsys: pytest.CaptureFixture[str]) -> None:
     main(["llama-3.1-8b", "--json"])
     english = capsys.readouterr().out

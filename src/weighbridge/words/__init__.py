@@ -73,10 +73,17 @@ def say(text: str) -> str:
 
 def say_lines(text: str) -> str:
     """Each line of ``text`` in the language in use, behind its indent and its mark; commands that
-    it shows stay as they are, and so does what was said already."""
-    if _spoken.get() == "en":
+    it shows stay as they are, and so does a line of which a part was said already."""
+    spoken = _spoken.get()
+    if spoken == "en":
         return text
-    return "\n".join(map(_said_line, text.split("\n")))
+    from weighbridge.words.book import book
+
+    said = tuple(book(spoken[:2], native=spoken == _NATIVE).changed)
+    return "\n".join(
+        line if any(each in line for each in said) else _said_line(line)
+        for line in text.split("\n")
+    )
 
 
 def _said_line(line: str) -> str:

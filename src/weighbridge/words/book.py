@@ -31,6 +31,7 @@ class Book:
         self.rtl = language in _RIGHT_TO_LEFT
         self.plain: dict[str, str] = {}
         self.said: dict[str, str] = {}
+        self.changed: set[str] = set()
         templates = []
         for english, words in catalogue(language).items():
             if english.startswith(PAGE):
@@ -54,6 +55,8 @@ class Book:
                 found = self.writing.numbers(text)
             if len(self.said) < 20_000:
                 self.said[text] = self.said[found] = found
+                if found != text:
+                    self.changed.add(found)
         return found
 
     def knows(self, text: str) -> bool:
