@@ -22,6 +22,7 @@ import pytest
 from serving import Live
 from starlette.testclient import TestClient
 
+from apart import run_apart
 from weighbridge.serve.app import make_app
 from weighbridge.serve.guard import SECURITY
 from weighbridge.serve.settings import Settings
@@ -500,7 +501,6 @@ def test_a_body_that_drips_is_cut_off() -> None:
     sent: list[Any] = []
 
     async def drip() -> Any:
-        import asyncio
 
         await asyncio.sleep(0.2)
         return {"type": "http.request", "body": b" ", "more_body": True}
@@ -508,15 +508,13 @@ def test_a_body_that_drips_is_cut_off() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    import asyncio
-
     scope = {
         "type": "http", "method": "POST", "path": f"{API}/plan", "raw_path": b"", "headers": [
             (b"host", b"localhost"), (b"content-type", b"application/json")],
         "query_string": b"", "scheme": "http", "server": ("127.0.0.1", 80), "http_version": "1.1",
         "root_path": "",
     }  # fmt: skip
-    asyncio.run(app(scope, drip, send))
+    run_apart(app(scope, drip, send))
     assert sent[0]["status"] == 408
 
 

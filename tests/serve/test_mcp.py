@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import weighbridge as wb
+from apart import run_apart
 
 pytest.importorskip("mcp", reason="weighbridge[mcp] is not installed")
 from mcp.client.client import Client
@@ -36,7 +37,7 @@ def over_stdio(ask: Callable[[Client], Awaitable[Any]]) -> Any:
         async with Client(stdio_client(started)) as client:
             return await ask(client)
 
-    return asyncio.run(asyncio.wait_for(main(), 60))
+    return run_apart(asyncio.wait_for(main(), 60))
 
 
 async def answer(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def test_the_same_tools_over_http_and_strangers_are_turned_away() -> None:
             async with Client(f"http://127.0.0.1:{port}/mcp") as client:
                 return await answer(client, "plan", model="llama-3.1-8b", on="rtx-4090")
 
-        found = asyncio.run(asyncio.wait_for(main(), 60))
+        found = run_apart(asyncio.wait_for(main(), 60))
         made = wb.plan("llama-3.1-8b", on="rtx-4090").to_dict()
         assert found == json.loads(json.dumps(made))
         for headers in ({"host": "evil.example"}, {"origin": "https://evil.example"}):
