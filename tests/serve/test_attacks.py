@@ -7,6 +7,7 @@ code, T11 archives, T12 paths, T13 pages, T14 exhaustion, T16 injection, T18 ter
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
