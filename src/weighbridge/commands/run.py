@@ -82,7 +82,7 @@ def _script(ready: Any) -> str:
     from weighbridge.run.session import stored_dtype
     from weighbridge.trace.question import DTYPES
 
-    stored = f"torch.{DTYPES[stored_dtype(ready)]}"
+    stored = f"torch.{DTYPES[stored_dtype(ready.choice)]}"
     wanted = ready.wanted
     return write(ready.choice, wanted.model, wanted.prompt, wanted.max_new_tokens, ready.config,
                  stored)  # fmt: skip

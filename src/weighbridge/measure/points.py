@@ -14,7 +14,7 @@ PLAIN = ("bf16", "fp16", "fp32")
 ATTENTION = ("auto", "eager", "sdpa", "flash_attention_2")
 METHODS = ("full", "lora")
 OPTIMIZERS = ("adamw", "adamw-foreach", "adamw-loop", "sgd", "sgd-momentum", "muon")
-FRAMEWORKS = ("torch", "transformers", "accelerate", "peft")
+FRAMEWORKS = ("torch", "transformers", "accelerate", "peft", "bitsandbytes")
 DIRECTIONS = ("device", "to-device", "from-device")
 DEVICES = ("auto", "cuda", "mps", "cpu")
 

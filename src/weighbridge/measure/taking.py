@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from weighbridge.errors import RequestError
-from weighbridge.measure.lab.process import Failure, RunFailed, ask, require
+from weighbridge.measure.lab.process import Failure, RunFailed, ask, require, write_random
+from weighbridge.measure.points import PLAIN
 from weighbridge.measure.record import Quantity, Record
 from weighbridge.term import Term
 
@@ -36,13 +39,26 @@ def take(
         from weighbridge.model.raw import raw_config
 
         message["config"] = raw_config(point["model"])
-    found = ask(message, seconds=seconds, heard=heard)
+    found = _asked(message, seconds, heard)
     when = datetime.now(UTC).isoformat(timespec="seconds")
     if isinstance(found, Failure):
         failed = {"what": found.what, "message": found.message}
         return Record(dict(point), machine_of(point, {}), {}, repeats=repeats, failed=failed,
                       when=when)  # fmt: skip
     return record_of(point, found, repeats, when)
+
+
+def _asked(
+    message: dict[str, Any], seconds: float, heard: Heard | None
+) -> dict[str, Any] | Failure:
+    """What the point's process says; weights that are quantized from files are written before."""
+    if message["point"].get("weights", "bf16") in PLAIN:
+        return ask(message, seconds=seconds, heard=heard)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="weigh-measure-") as folder:
+        failed = write_random(message["config"], "bf16", folder, seconds=seconds, heard=heard)
+        left = seconds - (time.monotonic() - start)
+        return failed or ask({**message, "folder": folder}, seconds=left, heard=heard)
 
 
 def record_of(

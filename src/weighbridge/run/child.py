@@ -21,7 +21,6 @@ from weighbridge.measure.lab.observe import (
     quantization_states,
     terms_of,
 )
-from weighbridge.measure.lab.weights import write_checkpoint
 from weighbridge.run.source import has_tokenizer
 from weighbridge.run.streaming import Stream
 from weighbridge.trace.question import Question
@@ -42,7 +41,7 @@ def run(message: Mapping[str, Any], say: Say) -> dict[str, Any]:
     meter = Meter(device)
     rates = _rates(message["compute"]) if message["on_host"] else {}
     with tempfile.TemporaryDirectory(prefix="weigh-run-") as scratch:
-        folder = message["folder"] or _random(message, scratch, say)
+        folder = message["folder"]
         _settle(folder, message)
         meter.see("base", "resident", _base(meter))
         model = _loaded(message, folder, scratch, meter, say)
@@ -74,18 +73,6 @@ def _rates(compute: str) -> dict[str, float]:
         "bandwidth": 2 * max(meter.seen["copy_rate", "resident"]),
         "flops": max(meter.seen["product_rate", "resident"]),
     }
-
-
-def _random(message: Mapping[str, Any], scratch: str, say: Say) -> str:
-    question = Question(
-        config=message["config"], dtype=message["stored"], run="prefill",
-        attn_implementation=attention_of("auto", message["config"]),
-    )  # fmt: skip
-    write_checkpoint(
-        question, scratch, lambda done, total: say("progress", what="writing random weights",
-                                                   done=done, total=total)
-    )  # fmt: skip
-    return scratch
 
 
 def _settle(folder: str, message: Mapping[str, Any]) -> None:

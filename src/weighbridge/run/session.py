@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from weighbridge.engine.storage import ELEMENT
 from weighbridge.errors import RequestError
 from weighbridge.hardware.host import host_card
 from weighbridge.hardware.machine import machine_of
 from weighbridge.measure.beside import Row, rows, speed_rows
-from weighbridge.measure.lab.process import Failure, RunFailed, ask, require
+from weighbridge.measure.lab.process import Failure, RunFailed, ask, require, write_random
+from weighbridge.measure.points import PLAIN
 from weighbridge.measure.record import Record
 from weighbridge.measure.taking import derived, machine_of_run, quantity_of, term_of
 from weighbridge.model.facts import Model
@@ -23,7 +27,6 @@ from weighbridge.run.source import Source, fetch, source_of
 from weighbridge.units import format_bytes
 
 MOST_PROMPT = 1_000_000
-PLAIN = {"fp32": "fp32", "fp16": "fp16", "bf16": "bf16"}
 Heard = Callable[[Mapping[str, Any]], None]
 
 
@@ -121,7 +124,7 @@ def prepare(wanted: Wanted, room: Room | None = None) -> Prepared | Refused:
     found = choose(wanted.model, model, room, options)
     if isinstance(found, Refused):
         return found
-    stored = sum(2 * p for p in (model.parameters,))
+    stored = model.parameters * ELEMENT[stored_dtype(found)]
     source = source_of(wanted.model, random=wanted.random_weights,
                        trusted=wanted.trust_remote_code, stored=stored)  # fmt: skip
     disk = free_disk(_disk_folder(source))
@@ -134,8 +137,6 @@ def prepare(wanted: Wanted, room: Room | None = None) -> Prepared | Refused:
 
 
 def _disk_folder(source: Source) -> str:
-    import tempfile
-
     if source.kind == "random":
         return tempfile.gettempdir()
     home = os.path.join(os.path.expanduser("~"), ".cache", "huggingface")
@@ -145,14 +146,32 @@ def _disk_folder(source: Source) -> str:
 def execute(ready: Prepared, heard: Heard | None = None) -> RunResult:
     """Download, load, generate; RunFailed says what went wrong."""
     require()
+    if ready.source.kind != "random":
+        return _executed(ready, fetch(ready.source), ready.wanted.timeout, heard)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="weigh-run-") as folder:
+        seconds = ready.wanted.timeout
+        failed = write_random(ready.config or {}, stored_dtype(ready.choice), folder,
+                              seconds=seconds, heard=heard)  # fmt: skip
+        if failed is not None:
+            raise RunFailed(f"no random weights were written: {failed.what}: {failed.message}")
+        return _executed(ready, folder, seconds - (time.monotonic() - start), heard)
+
+
+def _executed(ready: Prepared, folder: str, seconds: float, heard: Heard | None) -> RunResult:
+    """Load and generate in a process that does nothing else."""
+    found = ask(_message(ready, folder), seconds=seconds, heard=heard)
+    if isinstance(found, Failure):
+        raise RunFailed(f"the run ended: {found.what}: {found.message}")
+    return _result(ready, found)
+
+
+def _message(ready: Prepared, folder: str) -> dict[str, Any]:
     wanted, choice = ready.wanted, ready.choice
-    folder = None if ready.source.kind == "random" else fetch(ready.source)
     limits = choice.max_memory
-    message = {
+    return {
         "what": "run",
         "folder": folder,
-        "config": ready.config,
-        "stored": stored_dtype(ready),
         "on_host": ready.room.on_host,
         "compute": choice.plan.settings["activations"],
         "weights": choice.weights,
@@ -168,18 +187,12 @@ def execute(ready: Prepared, heard: Heard | None = None) -> RunResult:
         "seed": wanted.seed,
         "trusted": wanted.trust_remote_code is not None,
     }
-    found = ask(message, seconds=wanted.timeout, heard=heard)
-    if isinstance(found, Failure):
-        raise RunFailed(f"the run ended: {found.what}: {found.message}")
-    return _result(ready, found)
 
 
-def stored_dtype(ready: Prepared) -> str:
+def stored_dtype(choice: Choice) -> str:
     """The type in which random weights are written: the checkpoint's own where that is plain."""
-    weights = ready.choice.plan.settings["weights"]
-    if ready.choice.weights in FULL and weights in PLAIN:
-        return PLAIN[weights]
-    return "bf16"
+    weights = choice.plan.settings["weights"]
+    return weights if choice.weights in FULL and weights in PLAIN else "bf16"
 
 
 def _result(ready: Prepared, found: Mapping[str, Any]) -> RunResult:

@@ -56,12 +56,29 @@ def _done(message: dict[str, Any], say: Any) -> dict[str, Any]:
         from weighbridge.run.child import run
 
         return run(message, say)
+    if message["what"] == "write":
+        return _written(message, say)
     if message["what"] == "machine":
         from weighbridge.measure.lab import meters
 
         meter = meters.Meter(meters.choose_device(message["device"]))
         return {"machine": {"device": meter.runtime, **meters.card(meter.device)}}
     return measured(message, say)
+
+
+def _written(message: dict[str, Any], say: Any) -> dict[str, Any]:
+    from weighbridge.measure.lab.inference import attention_of
+    from weighbridge.measure.lab.weights import write_checkpoint
+    from weighbridge.trace.question import Question
+
+    config, what = message["config"], "writing random weights"
+    question = Question(config=config, dtype=message["dtype"], run="prefill",
+                        attn_implementation=attention_of("auto", config))  # fmt: skip
+    size = write_checkpoint(
+        question, message["folder"],
+        lambda done, total: say("progress", what=what, done=done, total=total),
+    )  # fmt: skip
+    return {"bytes": size}
 
 
 def measured(message: dict[str, Any], say: Any) -> dict[str, Any]:
@@ -108,12 +125,14 @@ def _model(kind: str, message: dict[str, Any], meter: Any, say: Any) -> dict[str
 
     check_version(transformers.__version__)
     room = training if kind == "training" else inference
-    asked = message["point"], message["config"], meter
     warm_up(meter.device)
-    build(room.question_of(asked[0], asked[1], meter.device))  # imports the model's code
+    # Imports the model's code.
+    build(room.question_of(message["point"], message["config"], meter.device))
+    if message.get("folder"):
+        import bitsandbytes  # noqa: F401
     gc.collect()
     meter.see("base", "resident", base_of(meter))
-    return room.measure(*asked, message["repeats"], say)
+    return room.measure(message, meter, say)
 
 
 def warm_up(device: str) -> None:

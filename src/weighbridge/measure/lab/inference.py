@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from weighbridge.measure.lab.observe import (
     quantization_states,
     terms_of,
 )
-from weighbridge.measure.lab.weights import random_model, write_checkpoint
+from weighbridge.measure.lab.weights import random_model
 from weighbridge.measure.points import PLAIN
 from weighbridge.trace.build import model_class
 from weighbridge.trace.passes import logits_of, takes
@@ -48,22 +47,19 @@ def attention_of(wanted: str, config: Mapping[str, Any]) -> str:
     return "sdpa" if getattr(kind, "_supports_sdpa", False) else "eager"
 
 
-def measure(point: Mapping[str, Any], config: Mapping[str, Any], meter: Meter, repeats: int,
-            say: Say) -> dict[str, Any]:  # fmt: skip
-    """Terms and quantities of the point."""
-    question = question_of(point, config, meter.device)
-    with tempfile.TemporaryDirectory(prefix="weigh-measure-") as folder:
-        if point["weights"] in PLAIN:
-            with meter.phase("load"):
-                model = random_model(question, meter.device)
+def measure(message: Mapping[str, Any], meter: Meter, say: Say) -> dict[str, Any]:
+    """Terms and quantities of the point; its checkpoint's folder where weights are quantized."""
+    point = message["point"]
+    question = question_of(point, message["config"], meter.device)
+    with meter.phase("load"):
+        if message.get("folder"):
+            model = load_model(message["folder"], point["weights"], {"": meter.device},
+                               attention=point["attn_implementation"])  # fmt: skip
         else:
-            write_checkpoint(question, folder)
-            with meter.phase("load"):
-                model = load_model(folder, point["weights"], {"": meter.device},
-                                   attention=point["attn_implementation"])  # fmt: skip
-        say("phase", name="loaded")
-        with torch.no_grad(), torch.device(meter.device):
-            return _measured(model, question, meter, repeats, say)
+            model = random_model(question, meter.device)
+    say("phase", name="loaded")
+    with torch.no_grad(), torch.device(meter.device):
+        return _measured(model, question, meter, message["repeats"], say)
 
 
 def _measured(

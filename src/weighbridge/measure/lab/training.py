@@ -61,10 +61,10 @@ class Timed:
     tag_saved = tag_like = adopt = tag
 
 
-def measure(point: Mapping[str, Any], config: Mapping[str, Any], meter: Meter, repeats: int,
-            say: Say) -> dict[str, Any]:  # fmt: skip
+def measure(message: Mapping[str, Any], meter: Meter, say: Say) -> dict[str, Any]:
     """Terms and quantities of the point; every step after the first is one repeat."""
-    question = question_of(point, config, meter.device)
+    repeats = message["repeats"]
+    question = question_of(message["point"], message["config"], meter.device)
     with meter.phase("load"):
         model = random_model(question, meter.device)
     held = model_bytes(model)
