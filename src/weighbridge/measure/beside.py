@@ -11,6 +11,12 @@ from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request, make_training
 from weighbridge.term import Term
 
+HELD = "held by the process"
+# What a run notes whose weights are pages of the checkpoint's files.
+MAPPED = (
+    "weights of the checkpoint's own type are mapped from its files: they are resident once a "
+    "pass has touched them, so that loading is not compared"
+)
 OUTSIDE = ("context", "reserve")
 INFERENCE = ("weights", "concurrency", "input_tokens", "output_tokens", "attn_implementation")
 TRAINING = ("precision", "method", "optimizer", "micro_batch", "seq_len", "checkpointing",
@@ -108,9 +114,21 @@ def rows(record: Record, plan: Any) -> list[Row]:
         inside = [term for term in terms if term.name not in OUTSIDE]
         found.append(_quantity(record, "live_peak", "tensors", phase, inside))
         found.append(_quantity(record, "allocated_peak", "allocated", phase, inside))
-        held = "resident_peak" if record.machine["device"] == "cpu" else "driver_used"
-        found.append(_quantity(record, held, "held by the process", phase, terms))
+        found.append(_held(record, plan, phase, terms))
     return [row for row in found if row is not None]
+
+
+def _held(record: Record, plan: Any, phase: str, terms: tuple[Term, ...]) -> Row | None:
+    """What the process held; of a mapped checkpoint without the rows that no token reads."""
+    if record.machine["device"] != "cpu":
+        return _quantity(record, "driver_used", HELD, phase, terms)
+    found = _quantity(record, "resident_peak", HELD, phase, terms)
+    if found is None or MAPPED not in record.notes:
+        return found
+    from weighbridge.engine.transformers.host import unread
+
+    less = unread(plan.model, plan.settings["weights"])
+    return found._replace(predicted=found.predicted - less, low=found.low - less)
 
 
 def _named(record: Record, phases: Mapping[str, tuple[Term, ...]], name: str) -> Row | None:

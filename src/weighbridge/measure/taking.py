@@ -54,9 +54,11 @@ def _asked(
     """What the point's process says; weights that are quantized from files are written before."""
     if message["point"].get("weights", "bf16") in PLAIN:
         return ask(message, seconds=seconds, heard=heard)
-    start = time.monotonic()
+    from weighbridge.model.load import load_model
+
+    start, dtype = time.monotonic(), load_model(message["point"]["model"]).dtype
     with tempfile.TemporaryDirectory(prefix="weigh-measure-") as folder:
-        failed = write_random(message["config"], "bf16", folder, seconds=seconds, heard=heard)
+        failed = write_random(message["config"], dtype, folder, seconds=seconds, heard=heard)
         left = seconds - (time.monotonic() - start)
         return failed or ask({**message, "folder": folder}, seconds=left, heard=heard)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
+from weighbridge.measure.beside import MAPPED
 from weighbridge.measure.lab import kernels
 from weighbridge.measure.lab.inference import Passes, attention_of
-from weighbridge.measure.lab.load import load_model
+from weighbridge.measure.lab.load import give_back, load_model
 from weighbridge.measure.lab.meters import Meter, card, choose_device, versions
 from weighbridge.measure.lab.observe import (
     cache_bytes,
@@ -28,26 +29,25 @@ from weighbridge.trace.tracker import StorageTracker
 
 Say = Callable[..., None]
 STEPS_FOLLOWED = 2
-MAPPED = (
-    "weights of the checkpoint's own type are mapped from its files: they are resident once a "
-    "pass has touched them, so that loading is not compared"
-)
-LONGEST_FOLLOWED = 20.0  # seconds of prefill beyond which it is not run again to be followed
+LONGEST_FOLLOWED = 180.0  # seconds of prefill beyond which it is not run again to be followed
 
 
 def run(message: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """Text, and what it took."""
     device = choose_device("cpu" if message["on_host"] else "auto")
     meter = Meter(device)
-    rates = _rates(message["compute"]) if message["on_host"] else {}
     with tempfile.TemporaryDirectory(prefix="weigh-run-") as scratch:
         folder = message["folder"]
         _settle(folder, message)
         meter.see("base", "resident", _base(meter))
         model = _loaded(message, folder, scratch, meter, say)
+        give_back()
         held = model_bytes(model)
         found = _generated(message, model, folder, meter, say)
+        say("phase", name="the prompt once more, to follow its tensors")
         followed = _followed(message, model, found.pop("ids"), meter)
+    # After all that is measured of memory: what it frees would change where malloc puts the rest.
+    rates = _rates(message["compute"]) if message["on_host"] else {}
     meter.see("buffers", "resident", held["buffers"])
     if message["on_host"] and meter.seen.pop(("resident_peak", "load"), None):
         meter.notes.append(MAPPED)

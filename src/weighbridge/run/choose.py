@@ -19,6 +19,8 @@ from weighbridge.run.here import Room
 from weighbridge.units import GIB, format_bytes
 
 QUANTIZED = ("int8", "nf4-dq")
+BY_BITSANDBYTES = (*QUANTIZED, "nf4")
+ON_HOST = "whole on host memory"
 FULL = ("auto", "fp32", "bf16", "fp16")
 ATTEMPTS = 4
 HOST_KEPT = GIB
@@ -62,7 +64,7 @@ def choose(name: str, model: Model, room: Room, options: Mapping[str, Any]) -> C
     tried: list[Tried] = []
     formats = formats_of(name, model, options)
     for weights in formats:
-        if weights in QUANTIZED and not room.quantizes:
+        if weights in BY_BITSANDBYTES and not room.quantizes:
             tried.append(Tried(weights, "whole", 0, "bitsandbytes is not installed"))
             continue
         plan = _planned(name, model, room, {**options, "weights": weights})

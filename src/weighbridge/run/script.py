@@ -8,7 +8,7 @@ from typing import Any
 from weighbridge.launch.shell import join
 from weighbridge.launch.transformers import imports, loading
 from weighbridge.launch.writing import comment, safe
-from weighbridge.run.choose import Choice
+from weighbridge.run.choose import BY_BITSANDBYTES, ON_HOST, Choice
 
 _HEAD = """\
 import resource
@@ -28,6 +28,15 @@ config = AutoConfig.for_model(**{config})
 folder = tempfile.TemporaryDirectory()
 name = folder.name
 {kind}.from_config(config, dtype={stored}).save_pretrained(name)
+"""
+# What measure.lab.load.give_back does.
+_TRIM = """
+# Quantizing leaves freed pages in the C heap; glibc gives them back when asked.
+import ctypes
+import sys
+
+if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
+    ctypes.CDLL(None).malloc_trim(0)
 """
 _TEXT = """
 tokenizer = AutoTokenizer.from_pretrained(name)
@@ -94,6 +103,7 @@ def write(choice: Choice, name: str, prompt: str, output: int, config: dict[str,
         head,
         random,
         "\n" + loading(plan, "name", kind) + "\n",
+        _TRIM if choice.weights in BY_BITSANDBYTES and choice.placement == ON_HOST else "",
         _TEXT if config is None else _BYTES,
         _GENERATE.format(output=output) if generates else _ENCODE,
         _TAIL,

@@ -21,7 +21,7 @@ from weighbridge.measure.taking import derived, machine_of_run, quantity_of, ter
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.planner import Plan, plan_request
-from weighbridge.run.choose import FULL, Choice, Refused, choose
+from weighbridge.run.choose import Choice, Refused, choose
 from weighbridge.run.here import Room, free_disk, room_here
 from weighbridge.run.source import Source, fetch, source_of
 from weighbridge.units import format_bytes
@@ -190,9 +190,9 @@ def _message(ready: Prepared, folder: str) -> dict[str, Any]:
 
 
 def stored_dtype(choice: Choice) -> str:
-    """The type in which random weights are written: the checkpoint's own where that is plain."""
-    weights = choice.plan.settings["weights"]
-    return weights if choice.weights in FULL and weights in PLAIN else "bf16"
+    """The type in which random weights are written: that of the model's own files."""
+    own = choice.plan.model.dtype
+    return own if own in PLAIN else "bf16"
 
 
 def _result(ready: Prepared, found: Mapping[str, Any]) -> RunResult:

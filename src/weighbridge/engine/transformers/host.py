@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from weighbridge.engine.storage import ELEMENT
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.engine.transformers.share import Share
 from weighbridge.hardware.host import KIND
-from weighbridge.model.facts import Parameter
+from weighbridge.model.facts import Model, Parameter
 from weighbridge.term import Phase, Term
 from weighbridge.units import MIB, maximum
 
 HALF = 2
-LIBRARIES = 64 * MIB
+# The resident base of a process with bitsandbytes imported less that without: 467.4 and 420.5 MiB
+# (torch 2.13 for processors, transformers 5.23, bitsandbytes 0.50.2).
+BITSANDBYTES = 47 * MIB
 QUANTIZED_ON_LOADING = frozenset({"int8", "nf4", "nf4-dq", "fp4", "fp4-dq"})
+SAFETENSORS = (
+    "safetensors torch_file (UntypedStorage.from_file): tensors are views of the mapped file, whose "
+    "pages are resident once read; /proc/self/smaps of SmolLM2-135M and Pythia-160M"
+)
 
 
 def on_host(setup: Setup, device: int) -> bool:
@@ -26,8 +33,11 @@ def packed(setup: Setup, share: Share, phase: Phase, moving: list[Term]) -> list
     """The copy of a matrix that oneDNN arranges anew for a product of 16-bit types.
 
     A prompt's rows meet every matrix, and its last row, cut from the others, meets the head; a
-    single row of a decode step is multiplied in place. Seen on a Xeon with AVX-512 and without
-    bf16 arithmetic, torch 2.13 (measurements/cpu-xeon-avx512.jsonl): a head of 320 MiB cost 320.
+    single row of a decode step is multiplied in place. bf16 goes to oneDNN from AVX-512 on; fp16
+    only with AVX512-FP16 or AMX-FP16, and else to a kernel of ATen that packs nothing (aten
+    native/mkldnn/Utils.h, mkldnn_bf16_device_check and mkldnn_fp16_device_check). Seen on a Xeon
+    with AVX-512 alone, torch 2.13 (measurements/): a head of 320 MiB cost 320 in bf16, and
+    OPT-125M in fp16 nothing.
     """
     if phase != "prefill" or not on_host(setup, share.device) or setup.element != HALF:
         return []
@@ -43,12 +53,12 @@ def packed(setup: Setup, share: Share, phase: Phase, moving: list[Term]) -> list
             "reserve",
             share.device,
             phase,
-            size,
+            size if setup.compute == "bf16" else 0 * size,
             0 * size,
             maximum(inner + 0 * stream, head + 0 * stream),
             "calibrated",
             "the largest matrix of a layer, or the head's where that stands out of the layers' "
-            "activations",
+            "activations" + ("" if setup.compute == "bf16" else "; none without fp16 arithmetic"),
             {"largest matrix of a layer": inner, "head": head, "activations and logits": others},
             "oneDNN reorders the weights of a bf16 product (aten/src/ATen/native/mkldnn/"
             "Matmul.cpp), seen in VmHWM",
@@ -57,32 +67,45 @@ def packed(setup: Setup, share: Share, phase: Phase, moving: list[Term]) -> list
 
 
 def mapped(setup: Setup, share: Share) -> list[Term]:
-    """Pages of the 16-bit files that were quantized from: mapped until memory is short.
+    """What quantizing on loading leaves beside the quantized weights, and bitsandbytes itself.
 
-    Beside bitsandbytes' own libraries. Seen with SmolLM2-135M: int8 held 291 MiB and nf4 501 MiB
-    beyond tensors and a bare process, of which the system may take the files' part back.
+    The tensors that stay in 16 bit are views of the mapped file and keep it mapped: the pages of
+    the matrices that were read to be quantized stay resident, until memory is short. A file of
+    another type is converted, so that no view is left and the mapping goes.
     """
     if not on_host(setup, share.device) or setup.storage.name not in QUANTIZED_ON_LOADING:
         return []
-    elements = sum(p.elements for p in share.outer)
-    elements += sum(
-        p.elements * n for layer, n in share.kept(setup.model) for p in layer.parameters
-    )
-    size = elements * HALF
+    linears = sum(p.elements for p in share.outer if setup.storage.stores(p))
+    for layer, count in share.kept(setup.model):
+        linears += count * sum(p.elements for p in layer.parameters if setup.storage.stores(p))
+    kept = linears * HALF if setup.model.dtype == setup.compute else 0
     return [
         Term(
             "reserve",
             share.device,
             "resident",
-            size + LIBRARIES,
-            0 * size,
-            2 * size + 2 * LIBRARIES,
+            kept + BITSANDBYTES,
+            0,
+            # What was freed while quantizing may stay in the heap: up to 450 MiB beside 203.
+            3 * linears * HALF + 2 * BITSANDBYTES,
             "calibrated",
-            "parameters × 2 of the mapped files + 64 MiB of bitsandbytes",
-            {"parameters": elements},
-            "VmRSS of weigh run with --weights int8 and nf4-dq on SmolLM2-135M",
+            "16-bit pages of the matrices that were quantized, where the file's type is that of "
+            "the activations + 47 MiB of bitsandbytes; at most thrice that",
+            {"parameters quantized": linears, "type of the file": setup.model.dtype},
+            SAFETENSORS,
         )
     ]
+
+
+def unread(model: Model, weights: str) -> int:
+    """Bytes of the input embedding where it is mapped from a file: resident as rows are read.
+
+    A tied one is read whole by the head. In another type than the file's all is a copy.
+    """
+    if (model.tied and model.generates) or weights not in ELEMENT or model.dtype != weights:
+        return 0
+    rows = [p.elements for p in model.outer if p.role == "embedding"]
+    return sum(rows) * ELEMENT[weights]
 
 
 def _largest(parameters: list[Parameter], element: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.engine.transformers import versions
-from weighbridge.engine.transformers.host import on_host
+from weighbridge.engine.transformers.host import on_host, unread
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.engine.transformers.share import Share
 from weighbridge.engine.transformers.terms import facts_basis
@@ -70,7 +70,7 @@ def weights(setup: Setup, share: Share) -> list[Term]:
             share.device,
             "resident",
             weighed.total,
-            weighed.total - spread,
+            max(weighed.total - spread - _unread(setup, share), 0),
             weighed.total + spread,
             facts_basis(setup),
             formula,
@@ -134,7 +134,7 @@ def _from_headers(setup: Setup, share: Share) -> Term:
             total += tensor.nbytes
             count += 1
             by_dtype[tensor.dtype] = by_dtype.get(tensor.dtype, 0) + tensor.nbytes
-    return exact(
+    found = exact(
         "weights",
         total,
         device=share.device,
@@ -143,6 +143,14 @@ def _from_headers(setup: Setup, share: Share) -> Term:
         inputs={"tensors": count, **{f"{k} bytes": v for k, v in by_dtype.items()}},
         source=setup.model.source,
     )
+    return found._replace(low=max(total - _unread(setup, share), 0))
+
+
+def _unread(setup: Setup, share: Share) -> int:
+    """Rows of the embedding that may stay in their file, where host memory is the device."""
+    if not (on_host(setup, share.device) and share.first):
+        return 0
+    return unread(setup.model, setup.storage.name)
 
 
 def _between(table: dict[str, tuple[Any, Any]], setup: Setup) -> bool:

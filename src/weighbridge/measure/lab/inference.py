@@ -55,6 +55,7 @@ def measure(message: Mapping[str, Any], meter: Meter, say: Say) -> dict[str, Any
         if message.get("folder"):
             model = load_model(message["folder"], point["weights"], {"": meter.device},
                                attention=point["attn_implementation"])  # fmt: skip
+            give_back()
         else:
             model = random_model(question, meter.device)
     say("phase", name="loaded")

@@ -7,6 +7,8 @@ where the user named that repository. Versions before 5.3 could be made to run c
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,10 +56,11 @@ def load_model(
         options["offload_folder"] = offload
     if weights in QUANTIZED:
         how = dict(QUANTIZED[weights])
+        half = _half(folder)
         if "load_in_4bit" in how:
-            how["bnb_4bit_compute_dtype"] = torch.bfloat16
+            how["bnb_4bit_compute_dtype"] = half
         options["quantization_config"] = transformers.BitsAndBytesConfig(**how)
-        options["dtype"] = torch.bfloat16
+        options["dtype"] = half
     kind = auto_class(folder, trusted=trusted)
     try:
         model = kind.from_pretrained(folder, **options)
@@ -65,6 +68,28 @@ def load_model(
         said = " ".join(str(error).split())[:300]
         raise RequestError(f"Transformers cannot load the checkpoint: {said}") from None
     return model.eval().requires_grad_(False)
+
+
+def _half(folder: str) -> torch.dtype:
+    """The 16-bit type of a checkpoint's config, as plans take it; bf16 where it has none."""
+    from weighbridge.model.raw import raw_config
+
+    raw = raw_config(folder)
+    own = str(raw.get("dtype") or raw.get("torch_dtype"))
+    return torch.float16 if own in {"float16", "fp16"} else torch.bfloat16
+
+
+def give_back() -> None:
+    """Free pages inside the C heap go back to the system, where glibc can (malloc_trim(3)).
+
+    Quantizing leaves up to 450 MiB of them between weights of 130 million parameters.
+    """
+    import ctypes
+
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def auto_class(folder: str, *, trusted: bool) -> Any:
