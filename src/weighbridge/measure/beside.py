@@ -112,10 +112,18 @@ def rows(record: Record, plan: Any) -> list[Row]:
         for name in ("kv_cache", "state", "gradients", "optimizer"):
             found.append(_term(record, phase, terms, name))
         inside = [term for term in terms if term.name not in OUTSIDE]
-        found.append(_quantity(record, "live_peak", "tensors", phase, inside))
-        found.append(_quantity(record, "allocated_peak", "allocated", phase, inside))
+        picked = [_greedy(term) for term in inside]
+        found.append(_quantity(record, "live_peak", "tensors", phase, picked))
+        found.append(_quantity(record, "allocated_peak", "allocated", phase, picked))
         found.append(_held(record, plan, phase, terms))
     return [row for row in found if row is not None]
+
+
+def _greedy(term: Term) -> Term:
+    """Logits as the measured loop has them, which picks greedily: the least that a plan allows."""
+    if (term.name, term.phase) != ("logits", "decode"):
+        return term
+    return term._replace(bytes=term.low)
 
 
 def _held(record: Record, plan: Any, phase: str, terms: tuple[Term, ...]) -> Row | None:

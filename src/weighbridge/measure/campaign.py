@@ -3,7 +3,8 @@
 A campaign is TOML: ``[[points]]`` tables whose lists are the axes of a matrix. What the file of
 records already answers for this machine is passed over, so that a campaign goes on where it was
 ended. Within a table the hardest point comes first, where a small card fails soonest, and the
-tables take turns, so that a time limit leaves something of each.
+tables take turns, so that a time limit leaves something of each; with ``order = "tables"`` they
+come as they stand, the most valuable first.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from weighbridge.measure.record import Record, append, key_of, read
 
 SHIPPED = Path(__file__).parent / "campaigns"
 MOST_POINTS = 10_000
+ANSWERS = frozenset({"out of memory", "killed", "stopped"})
+ORDERS = ("turns", "tables")
 MOST_BYTES = 1_000_000
 REDUCED = "reduced size: smaller values than the campaign's own, to show that it works"
 Take = Callable[..., Record]
@@ -87,7 +90,8 @@ def load(name: str, *, reduced: bool = False) -> Campaign:
     if isinstance(repeats, bool) or not isinstance(repeats, int):
         raise FileFormatError(f"repeats of the campaign {path.name} is no whole number")
     try:
-        points = _ordered([_expanded(table, reduced=reduced) for table in tables])
+        points = _ordered([_expanded(table, reduced=reduced) for table in tables],
+                          data.get("order", "turns"))  # fmt: skip
     except InputError as error:
         raise FileFormatError(f"the campaign {path.name}: {error}") from None
     return Campaign(str(data.get("name", path.stem)), points, 1 if reduced else repeats, reduced)
@@ -121,10 +125,12 @@ def _parameters(point: Mapping[str, Any]) -> int:
     return load_model(point["model"]).parameters
 
 
-def _ordered(tables: list[list[dict[str, Any]]]) -> tuple[dict[str, Any], ...]:
-    """The tables in turn, each point once."""
+def _ordered(tables: list[list[dict[str, Any]]], order: Any) -> tuple[dict[str, Any], ...]:
+    """The tables in turn, or one after the other; each point once."""
+    if order not in ORDERS:
+        raise RequestError(f"order is one of {', '.join(ORDERS)}, not {str(order)[:40]!r}")
     found: dict[str, dict[str, Any]] = {}
-    for row in zip_longest(*tables):
+    for row in zip_longest(*tables) if order == "turns" else tables:
         for point in row:
             if point is not None:
                 found.setdefault(key_of(point, {}), point)
@@ -132,8 +138,13 @@ def _ordered(tables: list[list[dict[str, Any]]]) -> tuple[dict[str, Any], ...]:
 
 
 def answered(path: Path) -> set[str]:
-    """The keys that a file of records already has."""
-    return {record.key for record in read(path)} if path.exists() else set()
+    """The keys that a file of records already has.
+
+    Memory or time that ran out is an answer; any other failure is tried again.
+    """
+    if not path.exists():
+        return set()
+    return {r.key for r in read(path) if r.failed is None or r.failed["what"] in ANSWERS}
 
 
 def run(

@@ -18,8 +18,8 @@ HALF = 2
 BITSANDBYTES = 47 * MIB
 QUANTIZED_ON_LOADING = frozenset({"int8", "nf4", "nf4-dq", "fp4", "fp4-dq"})
 SAFETENSORS = (
-    "safetensors torch_file (UntypedStorage.from_file): tensors are views of the mapped file, whose "
-    "pages are resident once read; /proc/self/smaps of SmolLM2-135M and Pythia-160M"
+    "safetensors for torch (UntypedStorage.from_file): tensors are views of the mapped file, "
+    "whose pages are resident once read; /proc/self/smaps of SmolLM2-135M and Pythia-160M"
 )
 
 

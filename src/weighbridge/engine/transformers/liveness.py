@@ -42,7 +42,10 @@ FAMILIES: dict[str, Liveness] = {
     "gpt2": Liveness(
         residuals=5, widths=4, stream=5, queries=3, scores="model", rotary=0, shared=1
     ),
+    # No gate: two of the feed-forward's width (models/gpt_neox, models/opt of transformers 5.23).
+    "gpt_neox": Liveness(widths=2),
     "gpt_oss": Liveness(scores="sinks", masks=2),
+    "opt": Liveness(widths=2, rotary=0),
     "phi": Liveness(widths=4),
     "phi3": Liveness(widths=4, keys=2),
     "qwen3": Liveness(normed=True),
@@ -52,7 +55,7 @@ FAMILIES: dict[str, Liveness] = {
 
 TRACED = frozenset(
     {"bert", "deepseek_v3", "gemma", "gemma2", "gemma3", "gemma3_text", "gpt2", "gpt_oss", "llama",
-     "mistral", "mixtral", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"}
+     "mamba", "mistral", "mixtral", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"}
 )  # fmt: skip
 
 

@@ -144,9 +144,12 @@ def _cache_copies(setup: Setup, share: Share, phase: Phase, held: Any, size: Any
         ]
     dynamic = setup.question.deployment.cache_implementation == "dynamic"
     windowed = any(s.window for layer, _ in layers for s in setup.streams(layer))
-    if phase == "prefill" and dynamic and windowed and version >= versions.BOUNDED_WINDOWS:
-        full = setup.cached_elements(layers, held, kept=every_token)
+    if dynamic and windowed and version >= versions.BOUNDED_WINDOWS:
+        # The first decode step begins with the whole prompt's, the last one ends with the longest.
+        prompt = setup.question.tokens.prompt if phase == "decode" else held
+        full = setup.cached_elements(layers, prompt, kept=every_token)
         kept = setup.cached_elements(layers, held)
+        full = maximum(full, kept)
         return [
             exact(
                 "workspace",

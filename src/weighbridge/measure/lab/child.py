@@ -16,7 +16,8 @@ import time
 from typing import Any
 
 MOST_INPUT = 16 * 1024 * 1024
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory",
+                 "cublas_status_alloc_failed", "cudnn_status_alloc_failed")  # fmt: skip
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from weighbridge.measure.lab.load import load_model
+from weighbridge.measure.lab.load import give_back, load_model
 from weighbridge.measure.lab.meters import Meter
 from weighbridge.measure.lab.observe import (
     cache_bytes,

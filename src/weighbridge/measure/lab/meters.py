@@ -7,6 +7,7 @@ there is no ``/proc``, the size at the end of a phase stands for the most, and a
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -134,17 +135,31 @@ def driver_used() -> int | None:
         import pynvml
 
         pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        name = first_visible()
+        by_index, by_uuid = pynvml.nvmlDeviceGetHandleByIndex, pynvml.nvmlDeviceGetHandleByUUID
+        handle = by_index(int(name)) if name.isdecimal() else by_uuid(name)
         return int(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
     except Exception:  # not installed, or no driver
         return _asked_of_the_tool()
+
+
+def first_visible() -> str:
+    """The index or UUID by which the driver's tools know CUDA's device 0.
+
+    They count every device of the machine, whatever CUDA_VISIBLE_DEVICES leaves (CUDA C++
+    Programming Guide, environment variables), in the order of the bus, which is CUDA's where all
+    are alike.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+    return named if named.isdecimal() or named.startswith(("GPU-", "MIG-")) else "0"
 
 
 def _asked_of_the_tool() -> int | None:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None
-    asked = [tool, "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0"]
+    asked = [tool, "--query-gpu=memory.used", "--format=csv,noheader,nounits",
+             f"--id={first_visible()}"]  # fmt: skip
     try:
         done = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True)
         return int(done.stdout.split()[0]) * MIB
