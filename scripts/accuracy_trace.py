@@ -55,6 +55,10 @@ def trace_row(row: dict[str, Any]) -> dict[str, Any]:
 
     line: dict[str, Any] = {"id": row["id"], "torch": torch.__version__.partition("+")[0],
                             "transformers": transformers.__version__}  # fmt: skip
+    if row["set"] == "training_peft":
+        import peft
+
+        line["peft"] = peft.__version__
     try:
         line["bytes"] = _tracers()[row["set"]](row)
     except Exception as error:
@@ -128,7 +132,7 @@ def report() -> str:
                  f"{error:+.4%}", row["source"])  # fmt: skip
         every.append(cells)
         if abs(error) > FAR:
-            far.append((row["id"], f"{error:+.1%}", reason(row)))
+            far.append((row["id"], f"{error:+.1%}", "not explained"))
     header = ("row", "use", "measured bytes", "traced bytes", "error", "source")
     return "\n\n".join([
         "# Accuracy of the trace: traced against measured on GPUs",
@@ -159,20 +163,6 @@ NOTES = """\
   methods then share it. The figure is the peak of the caching allocator's segments, replayed.
 - **fsdp_qlora.** Nothing is fitted; code of 2024 is traced with the present Transformers
   and the masks of 4.38."""
-
-
-ORPO = (
-    "the benchmark's loss is not reproduced: at T = 1,024 memory grows with the batch as traced "
-    "(14.13 bytes a logit) from 2.19 GB more, two copies of the head; the rows marked T = 4,096 "
-    "grow by half of that"
-)
-
-
-def reason(row: dict[str, Any]) -> str:
-    """Why a row is far off, as far as is known."""
-    if row.get("kernel") == "fused_linear_orpo_loss":
-        return ORPO
-    return "not explained"
 
 
 def main() -> int:
