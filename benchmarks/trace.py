@@ -25,7 +25,8 @@ MODELS = ("llama-3.1-8b", "llama-3.1-405b", "deepseek-v3")
 CUT = 8
 # What is run at each depth: all layers, or CUT of them.
 RUNS = {
-    "llama-3.1-8b": {0: ("meta", "trace", "memtracker")},
+    "llama-3.1-8b": {0: ("meta", "trace", "memtracker"), CUT: ("trace", "memtracker"),
+                     2 * CUT: ("trace", "memtracker")},  # fmt: skip
     "llama-3.1-405b": {0: ("meta", "trace", "extend", "memtracker"), CUT: ("trace", "memtracker")},
     "deepseek-v3": {0: ("meta", "trace", "memtracker"), CUT: ("trace", "memtracker")},
 }
@@ -138,17 +139,28 @@ def main() -> None:
     parser.add_argument("--only", choices=MODELS)
     parser.add_argument("--ways", default=",".join(WAYS), help="with commas, of: %(default)s")
     parser.add_argument("--limit", type=int, default=240, help="CPU seconds for each process")
+    parser.add_argument("--keep", type=Path, help="append each row to this file of JSON lines")
     options = parser.parse_args()
     print(f"{'model':<16}{'layers':>7} {'way':<12}{'CPU s':>8}{'wall s':>8}{'MiB':>8}{'bytes':>22}")
     for model in [options.only] if options.only else MODELS:
         for layers, ways in RUNS[model].items():
             for way in [each for each in ways if each in options.ways.split(",")]:
-                print(line(model, layers, way, options.limit), flush=True)
+                found = measured(model, layers, way, options.limit)
+                print(line(model, layers, way, found), flush=True)
+                if options.keep:
+                    keep(options.keep, model, layers, way, found)
 
 
-def line(model: str, layers: int, way: str, limit: int) -> str:
+def keep(file: Path, model: str, layers: int, way: str, found: dict[str, float] | str) -> None:
+    """One line of docs/accuracy_trace_cost.jsonl."""
+    row = {"over": found} if isinstance(found, str) else found
+    head = {"model": model, "layers": str(layers or "all"), "way": way}
+    with file.open("a", encoding="utf-8") as out:
+        out.write(json.dumps({**head, **row}) + "\n")
+
+
+def line(model: str, layers: int, way: str, found: dict[str, float] | str) -> str:
     """One row of the table."""
-    found = measured(model, layers, way, limit)
     head = f"{model:<16}{layers or 'all':>7} {way:<12}"
     if isinstance(found, str):
         return head + found
