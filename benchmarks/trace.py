@@ -25,8 +25,11 @@ MODELS = ("llama-3.1-8b", "llama-3.1-405b", "deepseek-v3")
 CUT = 8
 # What is run at each depth: all layers, or CUT of them.
 RUNS = {
-    "llama-3.1-8b": {0: ("meta", "trace", "memtracker"), CUT: ("trace", "memtracker"),
-                     2 * CUT: ("trace", "memtracker")},  # fmt: skip
+    "llama-3.1-8b": {
+        0: ("meta", "trace", "memtracker"),
+        CUT: ("trace", "memtracker"),
+        2 * CUT: ("trace", "memtracker"),
+    },
     "llama-3.1-405b": {0: ("meta", "trace", "extend", "memtracker"), CUT: ("trace", "memtracker")},
     "deepseek-v3": {0: ("meta", "trace", "memtracker"), CUT: ("trace", "memtracker")},
 }

@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 
 def wrap(model: nn.Module, is_unit: Callable[[nn.Module], bool], ranks: int = 1) -> None:
-    """Flatten each unit and last the root; over more ranks than one, keep this rank's part alone."""
+    """Flatten each unit and last the root; of many ranks' keep this one's part."""
     done: set[int] = set()
     _wrap_within(model, is_unit, ranks, done)
     _flatten(_places(model, done), ranks, done)

@@ -1,7 +1,7 @@
 """``torch.autocast`` over fp32 weights, cast as a card casts and not as a CPU does.
 
 Autocast's lists of operators differ by device: on a CPU neither softmax nor a norm is widened to
-fp32. A trace runs on tensors that say they lie on a CPU, so that the card's list (macros AT_FORALL_*
+fp32. A trace runs on tensors that say they lie on a CPU, so that the card's list (AT_FORALL_*
 of aten/src/ATen/autocast_mode.h, PyTorch 2.13) is laid over the CPU's while it runs. Casts of
 trained weights are kept by PyTorch's own cache (cached_cast) until autocast ends, and by autograd
 until their layer's backward; both are left to PyTorch.
