@@ -11,12 +11,14 @@ import { Speed } from './answer/Speed'
 import { Try } from './answer/Try'
 import { Verdict, sentence, judge } from './answer/Verdict'
 import { actions } from './export/exports'
+
 import { Hardware } from './panel/Hardware'
 import { Model } from './panel/Model'
 import { Serving } from './panel/Serving'
 import { Training } from './panel/Training'
 import { LONGEST_LINK } from './question'
 import type { Mode } from './question'
+import { Searches } from './search/Searches'
 import { answer, ask, busy, problem, question } from './store'
 import { theme } from './theme'
 import type { Theme } from './theme'
@@ -99,6 +101,7 @@ function Answer() {
             <Ledger made={made} />
           </section>
           <Try made={made} />
+          <Searches />
           <div class="halves">
             {serving && <ContextPlot />}
             {serving && <Map />}

@@ -3,6 +3,8 @@
 import { computed, effect, signal } from '@preact/signals'
 import { aborted, get, post, Problem } from './client'
 import { body, DEFAULT, fromHash, MOST_COMPARED, toHash } from './question'
+import { searches } from './search/wishes'
+import type { Searches } from './search/wishes'
 import type { Question } from './question'
 import { locale } from './words'
 import type { Card, CatalogueModel, OptionTables, Plan, TrainingPlan, Value, Weighing } from './types'
@@ -44,6 +46,11 @@ export function compareThis(): void {
   if (others.value.length < MOST_COMPARED - 1) others.value = [...others.value, question.value]
 }
 
+/** Put a configuration beside the one at hand; the oldest makes room. */
+export function compareWith(beside: Question): void {
+  others.value = [...others.value, beside].slice(1 - MOST_COMPARED)
+}
+
 const handles = new Map<object, string>()
 
 /** The handle of a dropped file's table; it is posted once, and again where the server forgot it. */
@@ -64,11 +71,16 @@ export async function bodyOf(asked: Question, again = false): Promise<Record<str
 
 export async function answerTo(asked: Question, signal?: AbortSignal): Promise<Weighing> {
   const route = asked.mode === 'serve' ? 'plan' : 'train'
+  return retried(asked, async (again) => post<Weighing>(route, await bodyOf(asked, again), signal))
+}
+
+/** Ask, and a second time with the file's table sent again where the server has forgotten it. */
+export async function retried<T>(asked: Question, run: (again: boolean) => Promise<T>): Promise<T> {
   try {
-    return await post<Weighing>(route, await bodyOf(asked), signal)
+    return await run(false)
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 404 || asked.given === undefined) throw error
-    return post<Weighing>(route, await bodyOf(asked, true), signal)
+    return run(true)
   }
 }
 
@@ -108,16 +120,16 @@ async function follow(wanted: Question): Promise<void> {
 let written = ''
 
 /** Write the question into the address, so that a copy of it restores the page. */
-async function write(now: Question, beside: Question[]): Promise<void> {
-  const hash = await toHash(now, beside)
-  if (now !== question.peek() || beside !== others.peek()) return
+async function write(now: Question, beside: Question[], further: Searches): Promise<void> {
+  const hash = await toHash(now, beside, further)
+  if (now !== question.peek() || beside !== others.peek() || further !== searches.peek()) return
   written = `#${hash}`
   history.replaceState(null, '', written)
 }
 
 export async function start(): Promise<void> {
   const restored = await fromHash(location.hash).catch(() => null)
-  if (restored !== null) [question.value, others.value] = restored
+  if (restored !== null) [question.value, others.value, searches.value] = restored
   const told = get<OptionTables>('options').then((found) => (tables.value = found))
   effect(() => {
     // The sentences of an answer are in the language that it was asked in.
@@ -125,14 +137,14 @@ export async function start(): Promise<void> {
     void follow(question.value)
   })
   effect(() => {
-    const [now, beside] = [question.value, others.value]
-    const timer = setTimeout(() => void write(now, beside), 120)
+    const [now, beside, further] = [question.value, others.value, searches.value]
+    const timer = setTimeout(() => void write(now, beside, further), 120)
     return () => clearTimeout(timer)
   })
   addEventListener('hashchange', () => {
     if (location.hash === written) return
     void fromHash(location.hash).then((found) => {
-      if (found !== null) [question.value, others.value] = found
+      if (found !== null) [question.value, others.value, searches.value] = found
     }, () => undefined)
   })
   await first
