@@ -97,6 +97,21 @@ async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<Line> {
   }
 }
 
+const MOST_TRIES = 60
+const AGAIN = 1000
+
+/** Ask again where every worker was taken: whoever has one gives it back. */
+export async function patiently<T>(ask: () => Promise<T>, wanted: () => boolean): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 503 || tries === MOST_TRIES || !wanted()) throw error
+      await new Promise((later) => setTimeout(later, AGAIN))
+    }
+  }
+}
+
 /** End a job that streams; its stream then says so. */
 export async function cancel(job: string): Promise<void> {
   await sent(`jobs/${encodeURIComponent(job)}`, { method: 'DELETE' })

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals'
 import type { Signal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { RefObject } from 'preact'
-import { aborted, post, Problem } from './client'
+import { aborted, patiently, post, Problem } from './client'
 import { asked } from './store'
 
 export interface Later<T> {
@@ -74,7 +74,7 @@ export function useLater<T>(route: string, extra: (mode: string) => Record<strin
     const timer = setTimeout(() => {
       inTurn(async () => {
         stop.signal.throwIfAborted()
-        const value = await post<T>(route, { ...body, ...more })
+        const value = await patiently(() => post<T>(route, { ...body, ...more }), () => !stop.signal.aborted)
         stop.signal.throwIfAborted()
         return value
       }).then(

@@ -35,6 +35,7 @@ export function Form({ part, fields, run, start }: Props) {
     <form class="wishes" onSubmit={go} aria-busy={running.value}>
       <div class="fields">{fields.map((field) => <One key={field.name} part={part} field={field} />)}</div>
       <div class="go">
+        <button type="submit" name={`start_${part}`} class={stale.value && !running.value ? 'primary' : ''}>{start}</button>
         {running.value ? (
           <>
             <button type="button" name={`stop_${part}`} onClick={run.stop}>{t('search.stop')}</button>
@@ -43,7 +44,6 @@ export function Form({ part, fields, run, start }: Props) {
           </>
         ) : (
           <>
-            <button type="submit" name={`start_${part}`} class={stale.value ? 'primary' : ''}>{start}</button>
             {stale.value && <span class="quiet">{t('search.stale')}</span>}
             {ended.value && <span class="quiet">{t('search.ended')}</span>}
           </>

@@ -34,15 +34,16 @@ interface Found {
 const ENGINES = ['llama.cpp', 'transformers', 'vllm']
 const FIELDS: Field[] = [
   { name: 'engine', items: () => ENGINES.map((value) => ({ value, label: value })) },
+  { name: 'weights', hint: 'q4_k_m' },
   { name: 'host_memory', hint: '64GB' },
   { name: 'host_bandwidth', hint: '90GB/s' },
   { name: 'disk', hint: '5GB/s' },
 ]
 
-/** The engine stands in the form; options of another engine would be refused. */
+/** The engine stands in the form; formats and options of another engine would be refused. */
 const shape: Shape = (asked, { engine = ENGINES[0], ...wishes }) => {
   const same = String(asked['engine'] ?? '').split('==')[0] === engine
-  const common = ['model', 'config', 'on', 'weights', 'kv_cache_dtype', 'max_model_len', 'input_tokens', 'output_tokens', 'concurrency']
+  const common = ['model', 'config', 'on', 'max_model_len', 'input_tokens', 'output_tokens', 'concurrency']
   const kept = same ? asked : Object.fromEntries(Object.entries(asked).filter(([name]) => common.includes(name)))
   return { ...kept, ...wishes, ...(same ? {} : { engine }) }
 }

@@ -8,7 +8,7 @@ import type { Question } from '../question'
 import { bodyOf, compareWith, others, question } from '../store'
 import type { Options, Value } from '../types'
 import { Copy } from '../ui/Copy'
-import { size, time, tokens } from '../units'
+import { time, tokens } from '../units'
 import { named, number, t } from '../words'
 import { dollars, Form } from './Form'
 import type { Field } from './Form'
@@ -26,8 +26,6 @@ interface Choice {
   weights: string
   kv_cache_dtype: string
   sure: boolean
-  total_bytes: number
-  usable_bytes: number
   seconds_per_token: number
   time_to_first_token: number
   watts: number | null
@@ -56,7 +54,7 @@ const FIELDS: Field[] = [
   { name: 'owned', hint: '2xrtx-4090,rtx-3090' },
   { name: 'by', items: () => choices('by', ['cost', 'speed', 'quality', 'tokens']) },
   { name: 'pay', items: () => choices('pay', ['rent', 'purchase']) },
-  { name: 'engine', items: () => [{ value: '', label: t('recommend.every') }, ...['vllm', 'sglang', 'tensorrt-llm', 'llama.cpp'].map((value) => ({ value, label: value }))] },
+  { name: 'engine', items: () => [{ value: '', label: t('search.any') }, ...['vllm', 'sglang', 'tensorrt-llm', 'llama.cpp'].map((value) => ({ value, label: value }))] },
   { name: 'least_bits', unit: '' },
 ]
 
@@ -111,7 +109,6 @@ function One({ choice, place }: { choice: Choice; place: number }) {
         {choice.cost_per_million_tokens !== null && <Fact name={t('recommend.million')} value={dollars(choice.cost_per_million_tokens)} />}
         <Fact name={t('figure.token')} value={time(choice.seconds_per_token)} />
         <Fact name={t('figure.first')} value={time(choice.time_to_first_token)} />
-        <Fact name={t('compare.bar')} value={t('ledger.of', { used: size(choice.total_bytes), usable: size(choice.usable_bytes) })} />
         {choice.watts !== null && <Fact name={t('recommend.power')} value={`${number(choice.watts)} W`} />}
       </dl>
       <ul class="reasons">{choice.reasons.map((each) => <li key={each}><bdi dir="auto">{each}</bdi></li>)}</ul>

@@ -3,7 +3,7 @@
 import { computed, signal } from '@preact/signals'
 import type { ReadonlySignal, Signal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
-import { aborted, cancel, Problem, stream } from '../client'
+import { aborted, cancel, patiently, Problem, stream } from '../client'
 import type { Progress } from '../client'
 import { bodyOf, question, retried } from '../store'
 import { locale } from '../words'
@@ -35,6 +35,15 @@ export function useRun<T>(part: Part, shape: Shape): Run<T> {
   return run
 }
 
+let last: Promise<unknown> = Promise.resolve()
+
+/** One search at a time, so that a worker stays free for the maps and one for the ledger. */
+function inTurn<T>(run: () => Promise<T>): Promise<T> {
+  const mine = last.then(run, run)
+  last = mine.catch(() => undefined)
+  return mine
+}
+
 const kept = new Map<Part, Run<unknown>>()
 
 function made<T>(part: Part, shape: Shape): Run<T> {
@@ -42,28 +51,41 @@ function made<T>(part: Part, shape: Shape): Run<T> {
   const [running, ended, asked] = [signal(false), signal(false), signal<unknown[]>([])]
   const now = computed(() => [question.value, searches.value.wishes[part], locale.value])
   let job: string | null = null
-  let [leave, stopped] = [new AbortController(), false]
+  let [leave, stopped, again] = [new AbortController(), false, false]
   const start = (): void => {
-    if (running.peek()) return
+    if (running.peek()) {
+      // What is under way is ended first, and the newest question asked then.
+      again = true
+      return end()
+    }
     const mine = now.peek()
     const wished = question.peek()
     ;[running.value, ended.value, problem.value, progress.value] = [true, false, null, null]
     ;[leave, stopped] = [new AbortController(), false]
-    const ask = async (again: boolean): Promise<T> => {
+    const ask = async (sentAgain: boolean): Promise<T> => {
       if (stopped) throw new DOMException('', 'AbortError')
-      const body = shape(await bodyOf({ ...wished, mode: 'serve' }, again), { ...searches.peek().wishes[part] })
-      return stream<T>(part, body, { job: (id) => (job = id), progress: (each) => (progress.value = each) }, leave.signal)
+      const body = shape(await bodyOf({ ...wished, mode: 'serve' }, sentAgain), { ...searches.peek().wishes[part] })
+      const told = { job: (id: string) => (job = id), progress: (each: Progress) => (progress.value = each) }
+      return stream<T>(part, body, told, leave.signal)
     }
-    retried(wished, ask).then(
+    inTurn(() => patiently(() => retried(wished, ask), () => !stopped)).then(
       (found) => ([value.value, asked.value] = [found, mine]),
       (error: unknown) => {
         asked.value = mine
         ended.value = stopped || aborted(error)
         if (!ended.value) [value.value, problem.value] = [null, error instanceof Problem ? error.message : String(error)]
       },
-    ).finally(() => ([running.value, job] = [false, null]))
+    ).finally(() => {
+      const next = again
+      ;[running.value, job, again] = [false, null, false]
+      if (next) start()
+    })
   }
   const stop = (): void => {
+    again = false
+    end()
+  }
+  const end = (): void => {
     stopped = true
     // The server is told which job; where it has not said its number yet, closing the answer ends it.
     if (job === null) leave.abort()
