@@ -15,10 +15,13 @@ export class Problem extends Error {
   }
 }
 
-export async function post<T>(route: string, body: unknown, signal?: AbortSignal): Promise<T> {
+/** What may wait while something urgent is asked (RFC 9218). */
+const PATIENT = { Priority: 'u=6' }
+
+export async function post<T>(route: string, body: unknown, signal?: AbortSignal, patient = false): Promise<T> {
   return ask<T>(route, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'Accept-Language': locale.peek() },
+    headers: { 'Content-Type': 'application/json', 'Accept-Language': locale.peek(), ...(patient ? PATIENT : {}) },
     body: JSON.stringify(body),
     ...(signal ? { signal } : {}),
   })

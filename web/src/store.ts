@@ -69,10 +69,23 @@ export async function bodyOf(asked: Question, again = false): Promise<Record<str
   return body(asked, tables.value, await handleOf(asked, again))
 }
 
-export async function answerTo(asked: Question, signal?: AbortSignal): Promise<Weighing> {
+/** The answer to a question; of one that does not fit, without the search for remedies if it is `swift`. */
+export async function answerTo(asked: Question, swift = false): Promise<Weighing> {
   const route = asked.mode === 'serve' ? 'plan' : 'train'
-  return retried(asked, async (again) => post<Weighing>(route, await bodyOf(asked, again), signal))
+  const less = swift && route === 'plan' ? { remedies: false } : {}
+  return retried(asked, async (again) => post<Weighing>(route, { ...(await bodyOf(asked, again)), ...less }, undefined, !swift))
 }
+
+/** What would make it fit takes as long as many plans: it is asked when the hand rests. */
+async function remedied(wanted: Question, made: Weighing): Promise<void> {
+  const current = (): boolean => answer.peek() === made && question.peek() === wanted
+  await new Promise((rested) => setTimeout(rested, REST))
+  if (!current()) return
+  const whole = await answerTo(wanted).catch(() => null)
+  if (whole !== null && current()) answer.value = whole
+}
+
+const REST = 200
 
 /** Ask, and a second time with the file's table sent again where the server has forgotten it. */
 export async function retried<T>(asked: Question, run: (again: boolean) => Promise<T>): Promise<T> {
@@ -100,8 +113,9 @@ async function follow(wanted: Question): Promise<void> {
   running = true
   busy.value = true
   try {
-    const made = await answerTo(wanted)
+    const made = await answerTo(wanted, true)
     answer.value = made
+    if (wanted.mode === 'serve' && made.verdict.fits === false && made.verdict.try.length === 0) void remedied(wanted, made)
     problem.value = null
     asked.value = JSON.stringify({ mode: wanted.mode, lang: locale.peek(), body: await bodyOf(wanted) })
   } catch (error) {
