@@ -101,8 +101,9 @@ def _said_line(line: str) -> str:
 _BEFORE, _AS_IT_IS = " ✓✗~○•-", ("$ ", "#", "{")
 # The further lines of a command.
 _FLAG = re.compile(" *--?[A-Za-z]")
-_SENTENCES = ("because", "what", "why", "assumes", "limit", "reason", "title", "detail", "note")
-_LISTS = ("assumptions", "assumed", "notes", "reasons", "remarks")
+_SENTENCES = ("because", "what", "why", "why_not", "assumes", "limit", "reason", "title", "detail",
+              "note", "near", "fails")  # fmt: skip
+_LISTS = ("here", "assumptions", "assumed", "notes", "reasons", "remarks")
 # Counts whose names are reasons.
 _COUNTED = ("left_out",)
 
