@@ -140,11 +140,13 @@ def test_searches_are_opened_filled_and_ended_by_keyboard(watch: Watch) -> None:
     page.keyboard.type("80")
     page.keyboard.press("Enter")
     found(page, "fleet")
-    until(lambda: hash_of(page)["fleet.users"] == "80")
+    watch.settle()
+    assert hash_of(page)["fleet.users"] == "80"
     page.focus("button[name=open_fleet]")
     page.keyboard.press("Space")
     assert page.locator("input[name=fleet_users]").count() == 0
-    until(lambda: "open" not in hash_of(page))
+    watch.settle()
+    assert "open" not in hash_of(page)
 
 
 @pytest.mark.parametrize("part", ["recommend", "fleet", "place"])
