@@ -13,6 +13,8 @@ SEARCHES = (
     "#model=llama-3.1-8b&on=rtx-4090&engine=vllm&max_model_len=8192&output_tokens=256"
     "&open=recommend,fleet,place&fleet.users=60&fleet.slo_ttft=2&place.host_memory=64GB"
 )
+PARTS = ("try", "recommend", "fleet", "place", "sweep", "map", "speed", "levers", "launch",
+         "rules", "compare")  # fmt: skip
 TRAIN = "#mode=train&model=llama-3.1-8b&on=2xh100-sxm&train.method=full"
 OVER = "#model=llama-3.1-70b&on=rtx-4090&engine=vllm&max_model_len=8192"
 
@@ -31,7 +33,7 @@ def violations(page: Any, where: str = "body") -> list[str]:
 
 def look_through(page: Any) -> None:
     """Scroll to the end, so that every part was asked for, and wait for the last."""
-    for part in ("try", "recommend", "fleet", "place", "sweep", "map", "speed", "levers", "launch", "rules", "compare"):
+    for part in PARTS:
         place = page.locator(f"[data-part={part}]")
         if place.count():
             place.scroll_into_view_if_needed()

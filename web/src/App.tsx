@@ -25,7 +25,7 @@ import type { Theme } from './theme'
 import { Choice, Segments } from './ui/Choice'
 import { Copy } from './ui/Copy'
 import { Menu } from './ui/Menu'
-import { lang, LANGUAGES, persianDigits, speak, t } from './words'
+import { lang, LANGUAGES, persianDigits, side, speak, t } from './words'
 import type { Lang } from './words'
 
 export function App() {
@@ -88,7 +88,7 @@ function Answer() {
       {refused !== null && (
         <div class="refused" role="alert">
           <strong>{t(refused.status === 0 ? 'problem.away' : 'problem.title')}</strong>
-          {refused.message !== '' && <p><bdi dir="auto">{refused.message}</bdi></p>}
+          {refused.message !== '' && <p><bdi dir={side(refused.message)}>{refused.message}</bdi></p>}
         </div>
       )}
       {location.hash.length > LONGEST_LINK && <p class="quiet">{t('share.long')}</p>}

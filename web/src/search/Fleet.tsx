@@ -2,7 +2,7 @@
 
 import { question } from '../store'
 import { rate, time, tokens } from '../units'
-import { named, number, percent, t } from '../words'
+import { named, number, percent, side, t } from '../words'
 import { dollars, Form } from './Form'
 import type { Field } from './Form'
 import { useRun } from './run'
@@ -65,8 +65,8 @@ export function Body() {
         <div class={run.stale.value ? 'found stale' : 'found'}>
           {found.fleet === null ? <p class="none">{t('fleet.none')}</p> : <Answered found={found} fleet={found.fleet} />}
           <ul class="plain">
-            {found.unfit.map((each) => <li key={each.tensor}><bdi dir="ltr">{`TP ${each.tensor}`}</bdi>: <bdi dir="auto">{each.because}</bdi></li>)}
-            {found.assumed.map((each) => <li key={each}><bdi dir="auto">{each}</bdi></li>)}
+            {found.unfit.map((each) => <li key={each.tensor}><bdi dir="ltr">{`TP ${each.tensor}`}</bdi>: <bdi dir={side(each.because)}>{each.because}</bdi></li>)}
+            {found.assumed.map((each) => <li key={each}><bdi dir={side(each)}>{each}</bdi></li>)}
           </ul>
         </div>
       )}

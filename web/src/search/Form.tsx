@@ -3,7 +3,7 @@
 import { useId } from 'preact/hooks'
 import { Choice } from '../ui/Choice'
 import type { Item } from '../ui/Choice'
-import { named, number, t } from '../words'
+import { named, number, side, t } from '../words'
 import type { Run } from './run'
 import { searches, wish } from './wishes'
 import type { Part } from './wishes'
@@ -40,7 +40,7 @@ export function Form({ part, fields, run, start }: Props) {
           <>
             <button type="button" name={`stop_${part}`} onClick={run.stop}>{t('search.stop')}</button>
             <progress aria-label={t('search.running')} {...(progress.value === null ? {} : { value: progress.value.done, max: progress.value.of })} />
-            <span class="quiet"><bdi dir="auto">{progress.value?.text ?? t('search.running')}</bdi></span>
+            <span class="quiet"><bdi dir={side(progress.value?.text ?? t('search.running'))}>{progress.value?.text ?? t('search.running')}</bdi></span>
           </>
         ) : (
           <>
@@ -50,7 +50,7 @@ export function Form({ part, fields, run, start }: Props) {
         )}
       </div>
       <p class="unseen" role="status">{running.value ? t('search.running') : ended.value ? t('search.ended') : run.value.value !== null ? t('search.done') : ''}</p>
-      {problem.value !== null && <p class="complaint" role="alert"><bdi dir="auto">{problem.value}</bdi></p>}
+      {problem.value !== null && <p class="complaint" role="alert"><bdi dir={side(problem.value)}>{problem.value}</bdi></p>}
     </form>
   )
 }

@@ -4,7 +4,7 @@ import { question, set } from '../store'
 import type { Options } from '../types'
 import { Copy } from '../ui/Copy'
 import { size, time } from '../units'
-import { named, number, t } from '../words'
+import { named, number, side, t } from '../words'
 import { Form } from './Form'
 import type { Field } from './Form'
 import { useRun } from './run'
@@ -56,8 +56,8 @@ export function Body() {
       <Form part="place" fields={FIELDS} run={run} start={t('place.start')} />
       {found !== null && (
         <div class={run.stale.value ? 'found stale' : 'found'}>
-          {found.placement === null ? <p class="none"><bdi dir="auto">{found.because}</bdi></p> : <Placed found={found} placement={found.placement} />}
-          <ul class="plain">{found.assumptions.map((each) => <li key={each}><bdi dir="auto">{each}</bdi></li>)}</ul>
+          {found.placement === null ? <p class="none"><bdi dir={side(found.because)}>{found.because}</bdi></p> : <Placed found={found} placement={found.placement} />}
+          <ul class="plain">{found.assumptions.map((each) => <li key={each}><bdi dir={side(each)}>{each}</bdi></li>)}</ul>
         </div>
       )}
     </>

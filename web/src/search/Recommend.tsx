@@ -9,7 +9,7 @@ import { bodyOf, compareWith, others, question } from '../store'
 import type { Options, Value } from '../types'
 import { Copy } from '../ui/Copy'
 import { time, tokens } from '../units'
-import { named, number, t } from '../words'
+import { named, number, side, t } from '../words'
 import { dollars, Form } from './Form'
 import type { Field } from './Form'
 import { useRun } from './run'
@@ -111,7 +111,7 @@ function One({ choice, place }: { choice: Choice; place: number }) {
         <Fact name={t('figure.first')} value={time(choice.time_to_first_token)} />
         {choice.watts !== null && <Fact name={t('recommend.power')} value={`${number(choice.watts)} W`} />}
       </dl>
-      <ul class="reasons">{choice.reasons.map((each) => <li key={each}><bdi dir="auto">{each}</bdi></li>)}</ul>
+      <ul class="reasons">{choice.reasons.map((each) => <li key={each}><bdi dir={side(each)}>{each}</bdi></li>)}</ul>
       <div class="go">
         <button type="button" class="small" name={`choose_${place}`} onClick={() => compareWith(wanted)}>{t(full ? 'recommend.instead' : 'recommend.use')}</button>
         <button type="button" class="small" name={`take_choice_${place}`} onClick={() => (question.value = wanted)}>{t('recommend.take')}</button>
@@ -166,10 +166,10 @@ function Against({ found }: { found: Found }) {
       <summary>{t('recommend.why', { considered, planned })}</summary>
       <ul class="plain">
         {found.lost.map((each) => (
-          <li key={each.what + each.candidate}><bdi dir="auto">{each.what}</bdi>: <bdi dir="auto">{each.candidate}</bdi>. <bdi dir="auto">{each.because}</bdi></li>
+          <li key={each.what + each.candidate}><bdi dir={side(each.what)}>{each.what}</bdi>: <bdi dir={side(each.candidate)}>{each.candidate}</bdi>. <bdi dir={side(each.because)}>{each.because}</bdi></li>
         ))}
-        {Object.entries(left).map(([why, count]) => <li key={why}><bdi>{number(count)}</bdi>: <bdi dir="auto">{why}</bdi></li>)}
-        {found.assumed.map((each) => <li key={each}><bdi dir="auto">{each}</bdi></li>)}
+        {Object.entries(left).map(([why, count]) => <li key={why}><bdi>{number(count)}</bdi>: <bdi dir={side(why)}>{why}</bdi></li>)}
+        {found.assumed.map((each) => <li key={each}><bdi dir={side(each)}>{each}</bdi></li>)}
       </ul>
     </details>
   )
