@@ -20,8 +20,8 @@ from weighbridge.planner import Plan
 from weighbridge.rules import RuleResult, rules_for
 from weighbridge.rules.claim import Claim
 from weighbridge.rules.claims import claims_for
-from weighbridge.rules.text import error, says
 from weighbridge.rules.words import both
+from weighbridge.show.rules import error, says
 from weighbridge.training.planner import TrainingPlan
 from weighbridge.units import format_bytes, format_bytes_decimal
 

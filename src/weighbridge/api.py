@@ -36,18 +36,20 @@ if TYPE_CHECKING:
 Name = str | os.PathLike[str]
 
 
-def plan(model: Name, **options: Any) -> Plan:
+def plan(model: Name, *, remedies: bool = True, **options: Any) -> Plan:
     """What ``model`` takes: a catalogue name, a config.json, a checkpoint folder, or a size.
 
     Options are those of the command line: ``on``, ``engine``, ``weights``, ``kv_cache_dtype``,
     ``context`` (``max_model_len``), ``input_tokens``, ``output_tokens``, ``concurrency``, …
+    Where it does not fit, what would make it fit is searched, which takes as long as many plans;
+    ``remedies=False`` leaves that out.
 
     >>> import weighbridge as wb
     >>> wb.plan("llama-3.1-8b", weights="bf16").term("weights")
     16060522496
     """
     made = plan_request(make_request(os.fspath(model), options))
-    if made.fits is not False:
+    if made.fits is not False or not remedies:
         return made
     from weighbridge.search.remedies import with_remedies
 

@@ -9,6 +9,12 @@ import pytest
 from page_watch import Watch, text, until
 
 AXE = Path(__file__).parent.parent.parent / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SEARCHES = (
+    "#model=llama-3.1-8b&on=rtx-4090&engine=vllm&max_model_len=8192&output_tokens=256"
+    "&open=recommend,fleet,place&fleet.users=60&fleet.slo_ttft=2&place.host_memory=64GB"
+)
+PARTS = ("try", "recommend", "fleet", "place", "sweep", "map", "speed", "levers", "launch",
+         "rules", "compare")  # fmt: skip
 TRAIN = "#mode=train&model=llama-3.1-8b&on=2xh100-sxm&train.method=full"
 OVER = "#model=llama-3.1-70b&on=rtx-4090&engine=vllm&max_model_len=8192"
 
@@ -27,11 +33,11 @@ def violations(page: Any, where: str = "body") -> list[str]:
 
 def look_through(page: Any) -> None:
     """Scroll to the end, so that every part was asked for, and wait for the last."""
-    for part in ("try", "sweep", "map", "speed", "levers", "launch", "rules", "compare"):
+    for part in PARTS:
         place = page.locator(f"[data-part={part}]")
         if place.count():
             place.scroll_into_view_if_needed()
-    until(lambda: page.locator(".waiting").count() == 0, 30)
+    until(lambda: page.locator(".waiting, progress").count() == 0, 60)
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not in web/node_modules; scripts/page")
@@ -41,6 +47,8 @@ def look_through(page: Any) -> None:
         ("en", "light", 1360, ""),
         ("fa", "dark", 390, OVER),
         ("zh", "light", 1360, TRAIN),
+        ("en", "dark", 390, SEARCHES),
+        ("fa", "light", 1360, SEARCHES),
     ],
 )
 def test_axe_finds_nothing_serious(
@@ -125,10 +133,11 @@ def test_the_verdict_is_announced_and_charts_say_what_they_show(watch: Watch) ->
     assert "tokens fit" in shown
 
 
-def test_a_phone_has_room_for_a_finger(watch: Watch) -> None:
+@pytest.mark.parametrize("question", ["", SEARCHES], ids=["closed", "open"])
+def test_a_phone_has_room_for_a_finger(watch: Watch, question: str) -> None:
     page = watch.page
     page.set_viewport_size({"width": 390, "height": 844})
-    watch.open()
+    watch.open(question)
     look_through(page)
     small = page.eval_on_selector_all(
         "button:not(.link), select, input:not(.unseen):not([type=file])",

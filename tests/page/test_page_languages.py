@@ -32,6 +32,9 @@ GROUPS = (
     "file",
     "verdict",
     "sentence",
+    "wish",
+    "wait",
+    "device",
 )
 
 

@@ -12,8 +12,9 @@ from weighbridge.errors import ConfigError
 from weighbridge.model.catalog import rows
 from weighbridge.planner import Plan, plan_request
 from weighbridge.request import make_request
-from weighbridge.rules import RULES, RuleResult, disagreements, rules_for, rules_to_text
+from weighbridge.rules import RULES, RuleResult, disagreements, rules_for
 from weighbridge.rules.result import Ours, relative
+from weighbridge.show.rules import rules_to_text
 
 IDS = [rule.id for rule in RULES]
 ASSUMED = ("7B", "gpt-3-175B", "1.5T", "350M")

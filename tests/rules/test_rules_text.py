@@ -6,9 +6,10 @@ import pytest
 
 from weighbridge.planner import plan_request
 from weighbridge.request import make_request
-from weighbridge.rules import RULES, rules_for, rules_to_text
+from weighbridge.rules import RULES, rules_for
 from weighbridge.rules.subject import named_size, nominal_bits
 from weighbridge.rules.words import off, percent
+from weighbridge.show.rules import rules_to_text
 
 
 def text(model: str, why: bool = False, width: int = 100, **options: object) -> str:

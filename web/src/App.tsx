@@ -11,19 +11,21 @@ import { Speed } from './answer/Speed'
 import { Try } from './answer/Try'
 import { Verdict, sentence, judge } from './answer/Verdict'
 import { actions } from './export/exports'
+
 import { Hardware } from './panel/Hardware'
 import { Model } from './panel/Model'
 import { Serving } from './panel/Serving'
 import { Training } from './panel/Training'
 import { LONGEST_LINK } from './question'
 import type { Mode } from './question'
+import { Searches } from './search/Searches'
 import { answer, ask, busy, problem, question } from './store'
 import { theme } from './theme'
 import type { Theme } from './theme'
 import { Choice, Segments } from './ui/Choice'
 import { Copy } from './ui/Copy'
 import { Menu } from './ui/Menu'
-import { lang, LANGUAGES, persianDigits, speak, t } from './words'
+import { lang, LANGUAGES, persianDigits, side, speak, t } from './words'
 import type { Lang } from './words'
 
 export function App() {
@@ -86,7 +88,7 @@ function Answer() {
       {refused !== null && (
         <div class="refused" role="alert">
           <strong>{t(refused.status === 0 ? 'problem.away' : 'problem.title')}</strong>
-          {refused.message !== '' && <p><bdi dir="auto">{refused.message}</bdi></p>}
+          {refused.message !== '' && <p><bdi dir={side(refused.message)}>{refused.message}</bdi></p>}
         </div>
       )}
       {location.hash.length > LONGEST_LINK && <p class="quiet">{t('share.long')}</p>}
@@ -99,6 +101,7 @@ function Answer() {
             <Ledger made={made} />
           </section>
           <Try made={made} />
+          <Searches />
           <div class="halves">
             {serving && <ContextPlot />}
             {serving && <Map />}

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals'
 import type { Signal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { RefObject } from 'preact'
-import { aborted, post, Problem } from './client'
+import { aborted, patiently, post, Problem } from './client'
 import { asked } from './store'
 
 export interface Later<T> {
@@ -51,35 +51,40 @@ export function useLater<T>(route: string, extra: (mode: string) => Record<strin
   }, [])
   const now = asked.value
   const visible = state.visible.value
-  const wanted = `${now} ${key}`
+  const wanted = useMemo(() => wantedOf(now, extra), [now, key])
+  const kept = useRef(new Map<string, Answered<T>>())
   const answered = useRef('')
   const flight = useRef<{ wanted: string; stop: () => void } | null>(null)
   useEffect(() => {
     if (flight.current?.wanted !== wanted) flight.current?.stop()
-    if (now === '' || answered.current === wanted) return
+    if (wanted === null || answered.current === wanted) {
+      state.stale.value = false
+      return
+    }
+    const settle = (found: Answered<T>): void => {
+      answered.current = wanted
+      flight.current = null
+      state.value.value = found.value
+      state.problem.value = found.problem
+      state.stale.value = false
+    }
+    const before = kept.current.get(wanted)
+    if (before !== undefined) return settle(before)
     state.stale.value = true
     // What is under way goes on when it leaves the sight.
     if (!visible || flight.current?.wanted === wanted) return
-    const { mode, body } = JSON.parse(now) as { mode: string; body: Record<string, unknown> }
-    const more = extra(mode)
-    if (more === null) return
-    const settle = (value: T | null, problem: string | null): void => {
-      answered.current = wanted
-      flight.current = null
-      state.value.value = value
-      state.problem.value = problem
-      state.stale.value = false
-    }
+    const { body } = JSON.parse(wanted) as { body: Record<string, unknown> }
     const stop = new AbortController()
     const timer = setTimeout(() => {
       inTurn(async () => {
         stop.signal.throwIfAborted()
-        const value = await post<T>(route, { ...body, ...more })
+        const value = await patiently(() => post<T>(route, body, undefined, true), () => !stop.signal.aborted)
+        remember(kept.current, wanted, { value, problem: null })
         stop.signal.throwIfAborted()
         return value
       }).then(
-        (value) => settle(value, null),
-        (error: unknown) => aborted(error) || settle(null, error instanceof Problem ? error.message : String(error)),
+        (value) => settle({ value, problem: null }),
+        (error: unknown) => aborted(error) || settle({ value: null, problem: error instanceof Problem ? error.message : String(error) }),
       )
     }, answered.current === '' ? 0 : REST)
     flight.current = {
@@ -93,4 +98,25 @@ export function useLater<T>(route: string, extra: (mode: string) => Record<strin
   }, [wanted, visible])
   useEffect(() => () => flight.current?.stop(), [])
   return { value: state.value, problem: state.problem, stale: state.stale, seen }
+}
+
+interface Answered<T> {
+  value: T | null
+  problem: string | null
+}
+
+const MOST_KEPT = 12
+
+function remember<T>(kept: Map<string, Answered<T>>, wanted: string, found: Answered<T>): void {
+  kept.set(wanted, found)
+  const [oldest] = kept.keys()
+  if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest)
+}
+
+/** The request itself and its language: where a slider does not change it, nothing is asked again. */
+function wantedOf(now: string, extra: (mode: string) => Record<string, unknown> | null): string | null {
+  if (now === '') return null
+  const { mode, lang, body } = JSON.parse(now) as { mode: string; lang: string; body: Record<string, unknown> }
+  const more = extra(mode)
+  return more === null ? null : JSON.stringify({ lang, body: { ...body, ...more } })
 }

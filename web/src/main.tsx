@@ -4,6 +4,7 @@ import { start } from './store'
 import './style/base.css'
 import './style/panel.css'
 import './style/answer.css'
+import './style/search.css'
 import './theme'
 import { preferred, speak } from './words'
 

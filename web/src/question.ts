@@ -2,6 +2,8 @@
 
 import type { Options, OptionTables, Value } from './types'
 import { pack, unpack } from './file/pack'
+import { ofSearch, readSearches, writeSearches } from './search/wishes'
+import type { Searches } from './search/wishes'
 
 export type Mode = 'serve' | 'train'
 
@@ -72,30 +74,32 @@ export function body(question: Question, tables: OptionTables | null, handle?: s
 }
 
 /** The question as the part of an address behind `#`, in the API's own names. */
-export async function toHash(question: Question, others: Question[]): Promise<string> {
-  const parts = [await one(question)]
+export async function toHash(question: Question, others: Question[], searches: Searches): Promise<string> {
+  const parts = [await one(question, searches)]
   for (const other of others) parts.push(`vs=${encodeURIComponent(await one(other))}`)
   return parts.join('&')
 }
 
-async function one(question: Question): Promise<string> {
+async function one(question: Question, searches?: Searches): Promise<string> {
   const text = new URLSearchParams()
   if (question.mode !== 'serve') text.set('mode', question.mode)
   text.set('model', question.model)
   text.set('on', question.on)
   for (const [name, value] of Object.entries(question.plan)) text.set(name, String(value))
   for (const [name, value] of Object.entries(question.train)) text.set(`train.${name}`, String(value))
+  if (searches !== undefined) writeSearches(searches, text)
   if (question.given !== undefined) text.set('given', await pack(question.given))
   return text.toString().replaceAll('%2C', ',').replaceAll('%3D', '=')
 }
 
-/** The question, and those beside it, of what stands behind `#`; null where nothing stands there. */
-export async function fromHash(hash: string): Promise<[Question, Question[]] | null> {
+/** The question, those beside it and the searches of what stands behind `#`; null where nothing does. */
+export async function fromHash(hash: string): Promise<[Question, Question[], Searches] | null> {
   const text = hash.replace(/^#/, '')
   if (text === '') return null
   const all = new URLSearchParams(text)
   const others = all.getAll('vs').slice(0, MOST_COMPARED - 1)
-  return [await parse(all), await Promise.all(others.map((each) => parse(new URLSearchParams(each))))]
+  const beside = await Promise.all(others.map((each) => parse(new URLSearchParams(each))))
+  return [await parse(all), beside, readSearches(all)]
 }
 
 async function parse(text: URLSearchParams): Promise<Question> {
@@ -107,7 +111,7 @@ async function parse(text: URLSearchParams): Promise<Question> {
     train: {},
   }
   for (const [name, value] of text) {
-    if (['mode', 'model', 'on', 'vs', 'given'].includes(name)) continue
+    if (['mode', 'model', 'on', 'vs', 'given'].includes(name) || ofSearch(name)) continue
     if (name.startsWith('train.')) question.train[name.slice(6)] = valueOf(value)
     else question.plan[name] = valueOf(value)
   }

@@ -3,6 +3,8 @@
 import { computed, effect, signal } from '@preact/signals'
 import { aborted, get, post, Problem } from './client'
 import { body, DEFAULT, fromHash, MOST_COMPARED, toHash } from './question'
+import { searches } from './search/wishes'
+import type { Searches } from './search/wishes'
 import type { Question } from './question'
 import { locale } from './words'
 import type { Card, CatalogueModel, OptionTables, Plan, TrainingPlan, Value, Weighing } from './types'
@@ -44,6 +46,11 @@ export function compareThis(): void {
   if (others.value.length < MOST_COMPARED - 1) others.value = [...others.value, question.value]
 }
 
+/** Put a configuration beside the one at hand; the oldest makes room. */
+export function compareWith(beside: Question): void {
+  others.value = [...others.value, beside].slice(1 - MOST_COMPARED)
+}
+
 const handles = new Map<object, string>()
 
 /** The handle of a dropped file's table; it is posted once, and again where the server forgot it. */
@@ -62,13 +69,31 @@ export async function bodyOf(asked: Question, again = false): Promise<Record<str
   return body(asked, tables.value, await handleOf(asked, again))
 }
 
-export async function answerTo(asked: Question, signal?: AbortSignal): Promise<Weighing> {
+/** The answer to a question; of one that does not fit, without the search for remedies if it is `swift`. */
+export async function answerTo(asked: Question, swift = false): Promise<Weighing> {
   const route = asked.mode === 'serve' ? 'plan' : 'train'
+  const less = swift && route === 'plan' ? { remedies: false } : {}
+  return retried(asked, async (again) => post<Weighing>(route, { ...(await bodyOf(asked, again)), ...less }, undefined, !swift))
+}
+
+/** What would make it fit takes as long as many plans: it is asked when the hand rests. */
+async function remedied(wanted: Question, made: Weighing): Promise<void> {
+  const current = (): boolean => answer.peek() === made && question.peek() === wanted
+  await new Promise((rested) => setTimeout(rested, REST))
+  if (!current()) return
+  const whole = await answerTo(wanted).catch(() => null)
+  if (whole !== null && current()) answer.value = whole
+}
+
+const REST = 200
+
+/** Ask, and a second time with the file's table sent again where the server has forgotten it. */
+export async function retried<T>(asked: Question, run: (again: boolean) => Promise<T>): Promise<T> {
   try {
-    return await post<Weighing>(route, await bodyOf(asked), signal)
+    return await run(false)
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 404 || asked.given === undefined) throw error
-    return post<Weighing>(route, await bodyOf(asked, true), signal)
+    return run(true)
   }
 }
 
@@ -88,8 +113,9 @@ async function follow(wanted: Question): Promise<void> {
   running = true
   busy.value = true
   try {
-    const made = await answerTo(wanted)
+    const made = await answerTo(wanted, true)
     answer.value = made
+    if (wanted.mode === 'serve' && made.verdict.fits === false && made.verdict.try.length === 0) void remedied(wanted, made)
     problem.value = null
     asked.value = JSON.stringify({ mode: wanted.mode, lang: locale.peek(), body: await bodyOf(wanted) })
   } catch (error) {
@@ -108,16 +134,16 @@ async function follow(wanted: Question): Promise<void> {
 let written = ''
 
 /** Write the question into the address, so that a copy of it restores the page. */
-async function write(now: Question, beside: Question[]): Promise<void> {
-  const hash = await toHash(now, beside)
-  if (now !== question.peek() || beside !== others.peek()) return
+async function write(now: Question, beside: Question[], further: Searches): Promise<void> {
+  const hash = await toHash(now, beside, further)
+  if (now !== question.peek() || beside !== others.peek() || further !== searches.peek()) return
   written = `#${hash}`
   history.replaceState(null, '', written)
 }
 
 export async function start(): Promise<void> {
   const restored = await fromHash(location.hash).catch(() => null)
-  if (restored !== null) [question.value, others.value] = restored
+  if (restored !== null) [question.value, others.value, searches.value] = restored
   const told = get<OptionTables>('options').then((found) => (tables.value = found))
   effect(() => {
     // The sentences of an answer are in the language that it was asked in.
@@ -125,14 +151,14 @@ export async function start(): Promise<void> {
     void follow(question.value)
   })
   effect(() => {
-    const [now, beside] = [question.value, others.value]
-    const timer = setTimeout(() => void write(now, beside), 120)
+    const [now, beside, further] = [question.value, others.value, searches.value]
+    const timer = setTimeout(() => void write(now, beside, further), 120)
     return () => clearTimeout(timer)
   })
   addEventListener('hashchange', () => {
     if (location.hash === written) return
     void fromHash(location.hash).then((found) => {
-      if (found !== null) [question.value, others.value] = found
+      if (found !== null) [question.value, others.value, searches.value] = found
     }, () => undefined)
   })
   await first

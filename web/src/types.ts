@@ -57,6 +57,7 @@ export interface ModelFacts {
   parameters: number
   active_parameters: number
   layers: number
+  max_positions: number | null
   basis: string
   source: string
   answers: Record<string, string>

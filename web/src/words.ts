@@ -66,6 +66,11 @@ export function t(key: string, values: Record<string, string | number> = {}): st
   })
 }
 
+/** The direction of a sentence of the server's: of its language, whatever name or number it begins with. */
+export function side(text: string | null | undefined): 'rtl' | 'ltr' {
+  return /[\u0600-\u06ff]/.test(text ?? '') ? 'rtl' : 'ltr'
+}
+
 /** The words of a key, or what the server called it where no language has a word for it. */
 export function named(group: string, name: string): string {
   return words.value[`page.${group}.${name}`] ?? name.replaceAll('_', ' ')

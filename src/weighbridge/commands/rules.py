@@ -18,7 +18,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
         from weighbridge.request import make_request
         from weighbridge.rules.claims import claims_to_text
         from weighbridge.rules.report import rules_report
-        from weighbridge.rules.text import rules_to_text
+        from weighbridge.show.rules import rules_to_text
         from weighbridge.show.style import printed
 
         made = plan_request(make_request(options.model, request_options(options, arguments)))

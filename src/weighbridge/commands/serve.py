@@ -21,7 +21,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
         help="a name that the server answers to, beside localhost and --host")  # fmt: skip
     add("--root", metavar="DIR", help="let models be named by paths inside this folder")
     add("--hub", action="store_true", help="let models be named org/name, and ask the Hub of them")
-    add("--workers", type=count("--workers"), default=2, metavar="N",
+    add("--workers", type=count("--workers"), default=3, metavar="N",
         help="questions answered at once (default 2)")  # fmt: skip
     add("--seconds", type=count("--seconds"), default=10, metavar="N",
         help="the longest that one answer may take (default 10)")  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from weighbridge.commands.shared import Run, format_of, print_json
 from weighbridge.errors import StoreError
+from weighbridge.words import say
 
 if TYPE_CHECKING:
     from weighbridge.measure.store.store import Kept
@@ -93,7 +94,7 @@ def _list(options: argparse.Namespace) -> int:
     rows = _rows(options)
     data = {"schema": 1, "rows": [{**kept.row.to_dict(), "added": kept.added} for kept in rows]}
     if not rows and format_of(options) != "json":
-        return nothing("the store is empty; fill it with: weigh store import FILE…")
+        return nothing(say("the store is empty; fill it with: weigh store import FILE…"))
     lines = [
         (row.kind, row.engine, row.model, row.card, row.source, added[:19], row.digest[:12])
         for row, added in rows

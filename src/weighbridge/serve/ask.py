@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -110,7 +111,8 @@ class Desk:
     def _job(self, route: Route, body: bytes, request: Request) -> Job:
         seconds = self.settings.long_seconds if route.long else self.settings.seconds
         handle = Store.handle(body) if route.name == "headers" else None
-        return Job(route.name, body, seconds, route.long, handle, _language(request))
+        patient = _patient(request.headers.get("priority", ""))
+        return Job(route.name, body, seconds, route.long, handle, _language(request), patient)
 
     async def _answer(self, job: Job, told: Any = None) -> Reply:
         answer = await self.pool.run(job, told)
@@ -203,6 +205,16 @@ def _check_type(request: Request) -> None:
 def _language(request: Request) -> str:
     asked, accepted = request.query_params.get("lang"), request.headers.get("accept-language")
     return asked_language(asked, accepted)
+
+
+def _patient(priority: str) -> bool:
+    """Whether a ``Priority`` of RFC 9218 asks for less than the usual urgency, 3.
+
+    >>> _patient("u=6"), _patient("i, u=1"), _patient("")
+    (True, False, False)
+    """
+    urgency = re.search(r"(?:^|[,\s])u=([0-7])(?![0-9])", priority[:100])
+    return urgency is not None and int(urgency[1]) > 3
 
 
 def query_of(request: Request) -> dict[str, str]:

@@ -1,5 +1,9 @@
 """The workers: how many run, how many wait, and how long one may take.
 
+All workers but one are quiet: the system gives them time that nobody else wants. Long work and
+work that its asker calls patient (``Priority: u=4`` and above, RFC 9218) go to these, so that a
+slider is answered at once while a map is being drawn.
+
 A worker that takes too long, dies, or whose asker is gone is ended and replaced; a thread could not
 be. Long work may hold all workers but one, so that short questions are always answered.
 """
@@ -37,6 +41,7 @@ class Job(NamedTuple):
     long: bool = False
     handle: str | None = None
     lang: str = "en"
+    patient: bool = False
 
 
 class Reply(NamedTuple):
@@ -49,10 +54,11 @@ class Reply(NamedTuple):
 class Worker:
     """One process, and the two pipes to it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, *, quiet: bool) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self.process = process
+        self.quiet = quiet
         self.questions = process.stdin
         self.answers = process.stdout
 
@@ -80,6 +86,40 @@ class Worker:
             self.process.kill()
 
 
+class Idle:
+    """Workers that wait for a question, and questions that wait for a worker."""
+
+    def __init__(self) -> None:
+        self._workers: list[Worker] = []
+        self._waiting: list[tuple[bool, asyncio.Future[Worker]]] = []
+
+    async def get(self, *, quiet: bool) -> Worker:
+        """A worker: a quiet one where ``quiet``, any other rather than a quiet one where not."""
+        fitting = [each for each in self._workers if each.quiet or not quiet]
+        if fitting:
+            found = min(fitting, key=lambda each: each.quiet)
+            self._workers.remove(found)
+            return found
+        turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._waiting.append((quiet, turn))
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.put(turn.result())
+            raise
+        finally:
+            self._waiting = [each for each in self._waiting if each[1] is not turn]
+
+    def put(self, worker: Worker) -> None:
+        """Give a worker to whoever has waited longest for one like it, or let it wait."""
+        for quiet, turn in self._waiting:
+            if not turn.done() and (worker.quiet or not quiet):
+                turn.set_result(worker)
+                return
+        self._workers.append(worker)
+
+
 class Pool:
     """Workers that wait, and those who wait for one."""
 
@@ -89,7 +129,7 @@ class Pool:
         self.waiting = 0
         self.ended = 0
         self.size = max(settings.workers, 1)
-        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self._idle = Idle()
         self._every: set[Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._long = asyncio.Semaphore(max(self.size - 1, 1))
@@ -108,8 +148,8 @@ class Pool:
 
     async def open(self) -> None:
         """Start the workers; the first is waited for."""
-        for _ in range(self.size):
-            self.later(self._add())
+        for place in range(self.size):
+            self.later(self._add(quiet=place > 0))
         first = next(iter(self._tasks))
         await asyncio.wait([first], timeout=START_SECONDS)
 
@@ -137,7 +177,8 @@ class Pool:
             self._long.release()
 
     async def _run(self, job: Job, told: Told | None) -> Reply:
-        worker: Worker = await self._in_time(self._idle.get())
+        quiet = self.size > 1 and (job.long or job.patient)
+        worker: Worker = await self._in_time(self._idle.get(quiet=quiet))
         whole = False
         self._at_work += 1
         try:
@@ -160,7 +201,7 @@ class Pool:
         finally:
             self._at_work -= 1
             if whole and not self._closed:
-                self._idle.put_nowait(worker)
+                self._idle.put(worker)
             else:
                 self._replace(worker)
 
@@ -179,7 +220,7 @@ class Pool:
         self._every.discard(worker)
         self.ended += 1
         if not self._closed:
-            self.later(self._add())
+            self.later(self._add(quiet=worker.quiet))
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something in the background, until the end at most."""
@@ -187,12 +228,12 @@ class Pool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _add(self) -> None:
+    async def _add(self, *, quiet: bool) -> None:
         """Start a worker, and another time where it does not start."""
         while not self._closed:
             worker: Worker | None = None
             try:
-                worker = Worker(await _start(hub=self.settings.hub))
+                worker = Worker(await _start(hub=self.settings.hub), quiet=quiet)
                 self._every.add(worker)
                 async with asyncio.timeout(START_SECONDS):
                     await self._greet(worker)
@@ -202,13 +243,13 @@ class Pool:
                     self._every.discard(worker)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                self._idle.put_nowait(worker)
+                self._idle.put(worker)
                 return
 
     async def _greet(self, worker: Worker) -> None:
         set_up = self.settings
         allowed = {"root": set_up.root, "hub": set_up.hub, "memory": set_up.memory,
-                   "answer_bytes": set_up.answer_bytes}  # fmt: skip
+                   "answer_bytes": set_up.answer_bytes, "quiet": worker.quiet}  # fmt: skip
         worker.questions.write(packed(allowed))
         await worker.questions.drain()
         head, _ = await read_frame_async(worker.answers)

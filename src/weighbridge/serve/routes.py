@@ -54,7 +54,9 @@ CARD = {"model": "llama-3.1-8b", "on": "rtx-4090", "context": 8192}
 SERVED = {"model": "llama-3.1-8b", "on": "h100", "engine": "vllm", "concurrency": 8}
 
 ROUTES = (
-    Route("plan", "What a model takes, on which card it fits, and why", example=CARD),
+    Route("plan", "What a model takes, on which card it fits, and why",
+          own=(Option("remedies", "search what would make it fit, as is usual", kind="flag"),),
+          example=CARD),
     Route("fit", "The longest context, the most users and the best format that a card holds",
           example=CARD),
     Route("speed", "Time per token and to the first token, and where it goes",

@@ -19,7 +19,7 @@ class Settings(NamedTuple):
     hosts: tuple[str, ...] = ()
     root: str | None = None
     hub: bool = False
-    workers: int = 2
+    workers: int = 3
     waiting: int = 64
     wait_seconds: float = 10.0
     seconds: float = 10.0

@@ -69,6 +69,7 @@ class Facts(TypedDict):
     parameters: int
     active_parameters: int
     layers: int
+    max_positions: int | None
     basis: str
     source: str
     answers: dict[str, Any]

@@ -45,6 +45,13 @@ def _plain(function: Callable[..., Any]) -> Work:
     return work
 
 
+def _planned(model: str | None, options: Options, told: Told) -> dict[str, Any]:
+    del told
+    remedies = options.get("remedies") is None or _flag(options, "remedies")
+    options.pop("remedies", None)
+    return api.plan(named(model), remedies=remedies, **options).to_dict()
+
+
 def _of_api(name: str) -> Work:
     """A function of the api that is found by its name and may tell how far it is."""
     function = getattr(api, name)
@@ -293,7 +300,7 @@ def _nothing_else(options: Mapping[str, Any]) -> None:
 
 
 WORK: dict[str, Work] = {
-    "plan": _plain(api.plan),
+    "plan": _planned,
     "fit": _plain(api.fit),
     "speed": _speed,
     "train": _train,

@@ -55,6 +55,7 @@ def model_to_dict(model: Model) -> dict[str, Any]:
         "parameters": model.parameters,
         "active_parameters": model.active_parameters,
         "layers": len(model.layers),
+        "max_positions": model.max_positions,
         "basis": model.basis,
         "source": model.source,
         "answers": dict(model.answers),

@@ -101,8 +101,11 @@ def _said_line(line: str) -> str:
 _BEFORE, _AS_IT_IS = " ✓✗~○•-", ("$ ", "#", "{")
 # The further lines of a command.
 _FLAG = re.compile(" *--?[A-Za-z]")
-_SENTENCES = ("because", "why", "assumes", "limit", "reason", "title", "detail", "note")
-_LISTS = ("assumptions", "notes", "remarks")
+_SENTENCES = ("because", "what", "why", "why_not", "assumes", "limit", "reason", "title", "detail",
+              "note", "near", "fails")  # fmt: skip
+_LISTS = ("here", "assumptions", "assumed", "notes", "reasons", "remarks")
+# Counts whose names are reasons.
+_COUNTED = ("left_out",)
 
 
 def say_all(data: Any, key: str = "") -> Any:
@@ -110,6 +113,8 @@ def say_all(data: Any, key: str = "") -> Any:
     if _spoken.get() == "en":
         return data
     if isinstance(data, Mapping):
+        if key in _COUNTED:
+            return {say(name): value for name, value in data.items()}
         return {name: say_all(value, name) for name, value in data.items()}
     if isinstance(data, list):
         return [say_all(value, key) for value in data]

@@ -82,7 +82,8 @@ class Book:
         for each, bare, words in self.patterns:
             match = each.fullmatch(text)
             if match:
-                if bare and not self._all_known(match, depth):
+                # A row of phrases is no phrase; its parts are looked up one by one.
+                if bare and ("; " in text or not self._all_known(match, depth)):
                     continue
                 values = {
                     name: self._value(value, depth) for name, value in match.groupdict().items()

@@ -9,7 +9,7 @@ import { colourClass, fullest, inOrder } from '../terms'
 import type { Plan, TrainingPlan, Weighing } from '../types'
 import { Section } from '../ui/Section'
 import { gib, size, time, tokens } from '../units'
-import { named, number, t } from '../words'
+import { named, number, side, t } from '../words'
 import { judge } from './Verdict'
 
 const answers = signal<Map<Question, Weighing | string>>(new Map())
@@ -93,7 +93,7 @@ function Line({ name, all, show }: LineProps) {
     <tr>
       <th scope="row">{name}</th>
       {all.map(([, made], at) => (
-        <td key={at}>{made === null ? '…' : typeof made === 'string' ? <bdi dir="auto">{made}</bdi> : <bdi>{show(made)}</bdi>}</td>
+        <td key={at}>{made === null ? '…' : typeof made === 'string' ? <bdi dir={side(made)}>{made}</bdi> : <bdi>{show(made)}</bdi>}</td>
       ))}
     </tr>
   )

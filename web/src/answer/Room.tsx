@@ -5,7 +5,7 @@ import { Chart } from '../chart/Chart'
 import type { Drawing } from '../chart/Chart'
 import { useLater } from '../later'
 import { engineOf } from '../question'
-import { option, question, set } from '../store'
+import { answer, option, question, set } from '../store'
 import type { Room } from '../types'
 import { Section } from '../ui/Section'
 import { GIB, gib, size, tokens } from '../units'
@@ -21,13 +21,22 @@ const COARSE = ['llama.cpp', 'ollama']
 const FEW_CONTEXTS = [2, 8, 32, 128].map((n) => n * K)
 const FEW_USERS = [1, 4, 16, 64]
 
+/** The contexts that the model reads, and one at least beyond what is asked. */
+function contextsOf(coarse: boolean): number[] {
+  const most = answer.value?.model.max_positions ?? Infinity
+  const all = coarse ? FEW_CONTEXTS : CONTEXTS
+  const asked = Number(option('max_model_len') ?? 0)
+  return all.filter((length, at) => at < 2 || length <= Math.max(most, asked))
+}
+
 const NOTHING = { max_model_len: undefined, output_tokens: undefined, input_tokens: undefined }
 
 export function ContextPlot() {
   const users = Number(option('concurrency') ?? 1)
   const coarse = COARSE.includes(engineOf(question.value))
   const series = coarse ? [users] : [users, users * 4, users * 16]
-  const later = useLater<Room>('room', (mode) => (mode === 'serve' ? { ...NOTHING, context: coarse ? FEW_CONTEXTS : CONTEXTS, concurrency: series } : null), String(users))
+  const contexts = contextsOf(coarse)
+  const later = useLater<Room>('room', (mode) => (mode === 'serve' ? { ...NOTHING, context: contexts, concurrency: series } : null), `${users} ${contexts.length}`)
   const found = later.value.value
   const context = Number(option('max_model_len') ?? 0)
   const drawn = useMemo(() => (found === null ? null : drawing(found, context)), [found, context])
@@ -79,9 +88,9 @@ function tableOf(found: Room): { head: string[]; rows: (string | number)[][] } {
 
 export function Map() {
   const coarse = COARSE.includes(engineOf(question.value))
-  const contexts = coarse ? FEW_CONTEXTS : CONTEXTS
+  const contexts = contextsOf(coarse)
   const users = coarse ? FEW_USERS : USERS
-  const later = useLater<Room>('room', (mode) => (mode === 'serve' ? { ...NOTHING, context: contexts, concurrency: users } : null), 'map')
+  const later = useLater<Room>('room', (mode) => (mode === 'serve' ? { ...NOTHING, context: contexts, concurrency: users } : null), `map ${contexts.length}`)
   const found = later.value.value
   return (
     <Section name="map" title={t('map.title')} lead={t('map.lead')} later={later}>

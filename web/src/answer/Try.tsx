@@ -5,7 +5,7 @@ import { ask, question, set } from '../store'
 import type { Fit, Options, Remedy, Weighing } from '../types'
 import { Section } from '../ui/Section'
 import { size } from '../units'
-import { number, t } from '../words'
+import { number, side, t } from '../words'
 
 export function Try({ made }: { made: Weighing }) {
   const later = useLater<Fit>('fit', (mode) => (mode === 'serve' && question.peek().on !== '' ? {} : null))
@@ -21,7 +21,7 @@ export function Try({ made }: { made: Weighing }) {
             <li key={remedy.option + remedy.value}>
               <code dir="ltr">{`${remedy.option} ${remedy.value}`}</code>
               <span class="quiet">{size(remedy.total_bytes)}</span>
-              <span class="quiet grow"><bdi dir="auto">{remedy.why}</bdi></span>
+              <span class="quiet grow"><bdi dir={side(remedy.why)}>{remedy.why}</bdi></span>
               <button type="button" class="small" name="apply" onClick={() => apply(remedy)}>{t('try.apply')}</button>
             </li>
           ))}
@@ -62,7 +62,7 @@ function Reached({ name, value, note, use, possible }: ReachedProps) {
       <span class="what"><bdi>{name}</bdi></span>
       <strong><bdi>{value}</bdi></strong>
       {possible && <button type="button" class="small" name="use" onClick={use}>{t('try.apply')}</button>}
-      {note !== '' && <span class="quiet note"><bdi dir="auto">{note}</bdi></span>}
+      {note !== '' && <span class="quiet note"><bdi dir={side(note)}>{note}</bdi></span>}
     </li>
   )
 }

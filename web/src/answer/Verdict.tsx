@@ -5,7 +5,7 @@ import { plan, question, training } from '../store'
 import { fullest } from '../terms'
 import type { Plan, TrainingPlan, Weighing } from '../types'
 import { exact, parameters, rate, size, time } from '../units'
-import { named, number, percent, t } from '../words'
+import { named, number, percent, side, t } from '../words'
 
 export type Judgement = 'fits' | 'tight' | 'over' | 'unknown'
 
@@ -27,7 +27,7 @@ export function Verdict({ made }: { made: Weighing }) {
       <p class="headline">
         <span class="mark" aria-hidden="true">{MARKS[judgement]}</span>
         <strong>{t(`verdict.${judgement}`)}</strong>
-        <span class="sentence">{elsewhere ? <bdi dir="auto">{made.verdict.because}</bdi> : sentence(made)}</span>
+        <span class="sentence">{elsewhere ? <bdi dir={side(made.verdict.because)}>{made.verdict.because}</bdi> : sentence(made)}</span>
       </p>
       <dl class="figures">{plan.value !== null ? <Serving made={plan.value} /> : training.value !== null && <Step made={training.value} />}</dl>
     </div>

@@ -39,14 +39,21 @@ interface Props {
   drawing: Drawing
 }
 
+const REST = 120
+
 export function Chart({ name, summary, table, drawing }: Props) {
   const place = useRef<HTMLDivElement>(null)
+  const drawn = useRef(false)
   const words = `${lang.value}${String(persianDigits.value)}${scheme.value}`
   useEffect(() => {
     let alive = true
-    void import('./draw').then(({ draw }) => alive && place.current !== null && draw(place.current, drawing))
+    const redraw = (): void => void import('./draw').then(({ draw }) => alive && place.current !== null && draw(place.current, drawing))
+    // While a slider moves, the ledger goes first.
+    const timer = setTimeout(redraw, drawn.current ? REST : 0)
+    drawn.current = true
     return () => {
       alive = false
+      clearTimeout(timer)
     }
   }, [drawing, words])
   useEffect(() => {

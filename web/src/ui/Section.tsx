@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact'
 import { useId } from 'preact/hooks'
 import type { Later } from '../later'
-import { t } from '../words'
+import { side, t } from '../words'
 
 interface Props {
   name: string
@@ -31,7 +31,7 @@ export function Section({ name, title, lead, later, tools, children }: Props) {
       </header>
       {lead !== undefined && <p class="lead">{lead}</p>}
       {later?.problem.value != null ? (
-        <p class="quiet"><bdi dir="auto">{later.problem.value}</bdi></p>
+        <p class="quiet"><bdi dir={side(later.problem.value)}>{later.problem.value}</bdi></p>
       ) : (
         children
       )}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import Any
 
 from weighbridge.planner import Plan
 from weighbridge.rules.result import RuleResult
 from weighbridge.rules.words import both, percent
+from weighbridge.show.width import pad, wrap
+from weighbridge.words import say
 
 LABEL = 10
 
@@ -33,11 +34,11 @@ def _heading(plan: Plan, width: int) -> str:
         f"{tokens.prompt:,} tokens in and {tokens.output:,} out, {sequences:,} "
         f"sequence{'s' if sequences > 1 else ''}: our total is {both(plan.total)}."
     )
-    return "\n".join(wrap(text, max(width, 20)))
+    return "\n".join(wrap(say(text), max(width, 20)))
 
 
 def _block(result: RuleResult, why: bool, width: int) -> str:
-    lines = wrap(result.title, max(width, 20))
+    lines = wrap(say(result.title), max(width, 20))
     lines += _line("formula", result.formula, width)
     if result.applies:
         lines += _line("says", says(result), width)
@@ -87,7 +88,6 @@ def _number(value: Any) -> str:
 
 def _line(label: str, text: str, width: int) -> list[str]:
     """A label in its column, and the text beside it, broken where the line ends."""
-    first, rest = f"  {label:<{LABEL - 2}}", " " * LABEL
-    room = max(width - LABEL, 20)
-    lines = wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    first, rest = f"  {pad(say(label), LABEL - 2)}", " " * LABEL
+    lines = wrap(say(text), max(width - LABEL, 20)) or [""]
     return [(first if index == 0 else rest) + line for index, line in enumerate(lines)]
