@@ -28,7 +28,7 @@ class Constants(NamedTuple):
     half of it. ``plain_kernel`` and so on multiply the kernels' own fixed times; ``layer`` to
     ``recurrence`` are small kernels, ``hopper`` times slower there; ``row`` and ``routed_row`` are
     per sequence (and mixture). ``reduce`` is the latency of an all-reduce over a direct link,
-    ``reduce_host`` over PCIe, ``link`` the part of the link that it reaches. ``prefill_layer`` are
+    ``reduce_host`` over PCIe, ``link`` the part of the link that it reaches. ``dispatch`` are
     launches of a pass without graphs; ``interference`` multiplies what prompts of others cost a
     step. A first token takes ``request`` beside its prompt, ``wait`` steps of the others
     (scheduling, streaming in bunches), and ``burst`` of each other prompt where all begin at once.
@@ -63,7 +63,7 @@ class Constants(NamedTuple):
     reduce: float = 5e-6
     reduce_host: float = 25e-6
     link: float = 0.5
-    prefill_layer: float = 45e-6
+    dispatch: float = 45e-6
     interference: float = 0.95
     request: float = 15e-3
     burst: float = 0.05

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 from weighbridge.speed.constants import Constants
 from weighbridge.speed.kernels import KernelSet
 from weighbridge.speed.rates import Rates
+from weighbridge.speed.shape import Kernels
 from weighbridge.speed.work import Work, touched
 from weighbridge.units import maximum, minimum, where
 
 TINY = 1e-300
+# Tokens up to which passes are captured (vLLM ``max_cudagraph_capture_size``).
+GRAPHED = 512
 
 
 class Split(NamedTuple):
@@ -179,17 +182,32 @@ def nothing(count: Any) -> bool:
     return isinstance(count, int) and count == 0
 
 
+def launched(count: Kernels) -> int:
+    """Kernels that the host launches one by one in a pass with prompts, over all layers.
+
+    Beside matrices, their quantizations and norms: for attention the rotation, the cache and the
+    attention itself; for a mixture top-k, permutation, two products, what is between them and the
+    sum; for a latent what puts keys and values together.
+    """
+    return (
+        count.matrices + count.quantized + count.norms
+        + 3 * count.attentions + 8 * count.mixtures + 3 * count.shared
+        + 8 * count.latents + 10 * count.indexers + 13 * count.recurrences
+    )  # fmt: skip
+
+
 class Prompt(NamedTuple):
-    """Seconds of one prompt's arithmetic, of its messages, and of launching one pass."""
+    """Seconds of one prompt's arithmetic, of its messages, of the fixed times of a pass's messages,
+    and of launching a pass's kernels from the host, which runs beside all the others."""
 
     compute: Any
     communicate: Any
-    launches: Any
+    fixed: Any
+    host: Any
 
-    @property
-    def seconds(self) -> Any:
-        """A whole pass by itself, where arithmetic is all that counts."""
-        return self.compute + self.communicate + self.launches
+    def idle(self, busy: Any) -> Any:
+        """Seconds for which a pass that has ``busy`` seconds to do waits for its launches."""
+        return maximum(self.host - busy, 0.0)
 
 
 def prompt_cost(work: Work, cost: Cost, tokens: Any) -> Prompt:
@@ -205,8 +223,9 @@ def prompt_cost(work: Work, cost: Cost, tokens: Any) -> Prompt:
         + work.expert_operations / expert
         + work.mixing_operations / (c.attention_rate * rates.plain)
     )
-    fixed = c.prefill_layer * work.layers + work.messages * latency(cost, work.ranks)
-    return Prompt(compute, reductions(work, cost, fixed=False), fixed)
+    fixed = work.messages * latency(cost, work.ranks)
+    host = where(tokens > GRAPHED, c.dispatch * launched(work.kernels), 0.0)
+    return Prompt(compute, reductions(work, cost, fixed=False), fixed, host)
 
 
 def prefill_split(work: Work, cost: Cost, tokens: Any, passes: Any) -> Split:
@@ -217,12 +236,14 @@ def prefill_split(work: Work, cost: Cost, tokens: Any, passes: Any) -> Split:
     prompt = prompt_cost(work, cost, tokens)
     read, _ = weight_times(work._replace(routed=tokens), cost)
     weights = (read[0] + read[1]) * passes
+    busy = both(weights, prompt.compute) + prompt.communicate
+    idle = prompt.idle(busy / passes + prompt.fixed)
     return Split(
         weights=weights,
         cache=work.cache_bytes / (cost.constants.cache * cost.rates.bandwidth),
         compute=both(weights, prompt.compute) - weights,
-        communicate=prompt.communicate,
-        launches=prompt.launches * passes + cost.constants.step,
+        communicate=prompt.communicate + prompt.fixed * passes,
+        launches=idle * passes + cost.constants.step,
         interference=0.0,
         offload=0.0,
         arithmetic=prompt.compute,
