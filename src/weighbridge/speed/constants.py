@@ -14,6 +14,10 @@ from typing import Any, NamedTuple
 
 from weighbridge.speed.fitted import KIN
 
+# Versions from which mixtures of experts run as they do today: TensorRT-LLM 1.2 (2025-12), SGLang
+# 0.5.7 (2026-01) and vLLM 0.12 (2025-12). Before, they took ``older`` times as long.
+NEWER = {"vllm": (0, 12), "sglang": (0, 5, 7), "tensorrt-llm": (1, 2)}
+
 _FILE = join(dirname(__file__), "constants.json")
 PLATFORMS = {"NVIDIA": "cuda", "Apple": "metal", "AMD": "rocm"}
 
@@ -57,6 +61,7 @@ class Constants(NamedTuple):
     indexer: float = 45e-6
     recurrence: float = 22e-6
     hopper: float = 1.15
+    older: float = 1.0
     step: float = 0.15e-3
     row: float = 5e-6
     routed_row: float = 5e-8
@@ -84,6 +89,13 @@ class Fitted(NamedTuple):
     high: float
     first_low: float
     first_high: float
+
+
+def is_old(engine: str, version: str) -> bool:
+    """Whether an engine of this version is of before ``NEWER``; without a version it is not."""
+    parts = version.split(".")
+    known = tuple(int(part) for part in parts[:3] if part.isdecimal())
+    return bool(known) and engine in NEWER and known < NEWER[engine]
 
 
 def platform_of(vendor: str) -> str:

@@ -110,9 +110,7 @@ def timed(
     return Pace(decode, prefill, alone, first, first + cost.constants.burst * queue, step, prompt)
 
 
-def interference(
-    load: Load, cost: Cost, prompt: Work, step: Any, replicas: Any = 1
-) -> Any:
+def interference(load: Load, cost: Cost, prompt: Work, step: Any, replicas: Any = 1) -> Any:
     """Seconds that prompts of others add to a step of ``step`` seconds.
 
     Arithmetic is paid for each prompt, messages' fixed times once for all in a pass; and where the

@@ -17,7 +17,8 @@ from weighbridge.speed.work import Work, touched
 from weighbridge.units import maximum, minimum, where
 
 TINY = 1e-300
-# Tokens up to which passes are captured (vLLM ``max_cudagraph_capture_size``).
+# Tokens up to which passes are captured: vLLM's ``max_cudagraph_capture_size``. SGLang and
+# TensorRT-LLM capture passes that decode alone.
 GRAPHED = 512
 
 
@@ -81,12 +82,18 @@ def cube_root(number: Any) -> Any:
 
 
 class Cost(NamedTuple):
-    """What a pass is timed with."""
+    """What a pass is timed with.
+
+    ``old`` says that the engine's version is of before ``NEWER``; passes of up to ``graphed``
+    tokens are captured, so that the host launches them at once.
+    """
 
     constants: Constants
     kernels: KernelSet
     rates: Rates
     narrow: Any = False
+    old: Any = False
+    graphed: Any = GRAPHED
 
 
 def decode_split(work: Work, cost: Cost) -> Split:
@@ -121,7 +128,7 @@ def weight_times(work: Work, cost: Cost) -> tuple[tuple[Any, Any], tuple[Any, An
     few: Any = work.kernels.quantized > 0
     reached = where(few, kernels.quantized.efficiency, kernels.plain.efficiency)
     dense = work.dense_bytes * (1 / (c.gemm * narrow * reached * rates.bandwidth) + 1 / c.ceiling)
-    visited = c.expert * narrow * kernels.mixture.efficiency * rates.bandwidth
+    visited = c.expert * narrow * kernels.mixture.efficiency * rates.bandwidth / c.older**cost.old
     expert = work.expert_bytes * part * (1 / visited + 1 / c.ceiling)
     return (dense, expert), (
         work.dense_operations / (c.decode_rate * rates.dense),
@@ -132,18 +139,19 @@ def weight_times(work: Work, cost: Cost) -> tuple[tuple[Any, Any], tuple[Any, An
 def launches(work: Work, cost: Cost) -> Any:
     """Fixed times of a decode step: kernels, small kernels of each layer, the step, its rows."""
     c, kernels, count = cost.constants, cost.kernels, work.kernels
+    older = c.older**cost.old
     extra = maximum(kernels.quantized.seconds - kernels.plain.seconds, 0.0)
     large = (
         c.plain_kernel * count.matrices * kernels.plain.seconds
         + c.quantized_kernel * count.quantized * extra
         + c.attention_kernel * count.attentions * kernels.attention.seconds
-        + c.mixture_kernel * count.mixtures * kernels.mixture.seconds
+        + older * c.mixture_kernel * count.mixtures * kernels.mixture.seconds
     )
     small = (
         c.layer * work.layers
         + c.norm * count.norms
         + c.shared * count.shared
-        + c.route * count.mixtures
+        + older * c.route * count.mixtures
         + c.latent * count.latents
         + c.indexer * count.indexers
         + c.recurrence * count.recurrences
@@ -224,7 +232,7 @@ def prompt_cost(work: Work, cost: Cost, tokens: Any) -> Prompt:
         + work.mixing_operations / (c.attention_rate * rates.plain)
     )
     fixed = work.messages * latency(cost, work.ranks)
-    host = where(tokens > GRAPHED, c.dispatch * launched(work.kernels), 0.0)
+    host = where(tokens > cost.graphed, c.dispatch * launched(work.kernels), 0.0)
     return Prompt(compute, reductions(work, cost, fixed=False), fixed, host)
 
 
