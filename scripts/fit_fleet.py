@@ -34,7 +34,7 @@ SCALE = 0.25
 # The largest rows take as long as all others together, and say no more.
 MOST_USERS = 256
 # Constants are fitted on so many rows of an engine, evenly taken, of this many users at most.
-MOST_ROWS, FEW_USERS = 60, 64
+MOST_ROWS, FEW_USERS = 40, 32
 # Of the closed loops so many are simulated without their family: one of EVERY, evenly taken.
 EVERY = 3
 

@@ -58,8 +58,9 @@ def launch_of(row: dict[str, str], accepted: float = 1.0) -> tuple[Policy, int]:
     """The scheduler as InferenceX launched it (``benchmarks/`` of SemiAnalysisAI/InferenceX).
 
     SGLang on Blackwell looks at new requests every 10 decode steps, every 30 from 16 connections on
-    (``--scheduler-recv-interval``), with DeepSeek in fp8 on four cards every 10; TensorRT-LLM waits for prompts to come together where the
-    scripts of Llama-70B and DeepSeek say so (``batch_wait_timeout_iters``).
+    (``--scheduler-recv-interval``), with DeepSeek in fp8 on four cards every 10; TensorRT-LLM waits
+    for prompts to come together where the scripts of Llama-70B and DeepSeek say so
+    (``batch_wait_timeout_iters``); vLLM takes two prompts of Kimi a step where it captures passes.
     """
     engine, family, card = row["engine"], row["family"], row["card"]
     users, read, wrote = int(row["concurrency"]), int(row["input"]), int(row["output"])

@@ -90,7 +90,7 @@ def test_layers_in_part_are_named_by_pattern() -> None:
     chosen = filling.settings_of([Share(10, 0), Share(39, 3, EXPERTS)])
     assert (chosen.layers, chosen.shares) == (49, (10.0, 39.0))
     first = 10 + 36
-    assert [p.search.pattern for p in chosen.patterns][0].startswith(rf"blk\.{first}\.")
+    assert next(p.search.pattern for p in chosen.patterns).startswith(rf"blk\.{first}\.")
     assert {p.target for p in chosen.patterns} == {"CPU"}
 
 

@@ -25,7 +25,7 @@ from weighbridge.speed.rates import arithmetic_rate, rates_of
 from weighbridge.speed.serve import Load, Pace, Setting, pace_of
 from weighbridge.speed.shape import shape_of
 from weighbridge.speed.speculative import measured_tokens
-from weighbridge.speed.step import GRAPHED, Cost, Split
+from weighbridge.speed.step import Cost, Split, graphed_by
 from weighbridge.units import maximum
 
 # Prompt tokens in one pass where no option says it: vLLM config/scheduler.py for servers with much
@@ -206,8 +206,8 @@ def setting_of(subject: Subject, constants: Constants) -> Setting | None:
     if rates is None:
         return None
     old = is_old(subject.engine, subject.version)
-    graphed = GRAPHED if subject.engine == "vllm" else 0
-    cost = Cost(constants, kernels, rates, subject.storage.value_bits < 16, old, graphed)
+    narrow, graphed = subject.storage.value_bits < 16, graphed_by(subject.engine)
+    cost = Cost(constants, kernels, rates, narrow, old, graphed)
     load = Load(
         subject.sequences,
         maximum(subject.tokens.prompt, 1),

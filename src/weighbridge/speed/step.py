@@ -22,6 +22,11 @@ TINY = 1e-300
 GRAPHED = 512
 
 
+def graphed_by(engine: str) -> int:
+    """Tokens up to which an engine captures passes with prompts, where no option says it."""
+    return GRAPHED if engine == "vllm" else 0
+
+
 class Split(NamedTuple):
     """Seconds of a pass: moving weights, moving cache and state, computing, communicating,
     waiting on launches, prompts of others, and moving what is offloaded.

@@ -27,7 +27,7 @@ from weighbridge.speed.rates import rates_of
 from weighbridge.speed.serve import Load, Setting, works_of
 from weighbridge.speed.shape import shape_of
 from weighbridge.speed.speculative import measured_tokens
-from weighbridge.speed.step import GRAPHED, Cost
+from weighbridge.speed.step import Cost, graphed_by
 from weighbridge.speed.work import Cached, touched
 
 # Engines whose rows count as another's.
@@ -75,11 +75,10 @@ def graphed_of(row: dict[str, str]) -> int:
     InferenceX launches vLLM with ``--max-cudagraph-capture-size 2048`` for gpt-oss, and for Kimi in
     4 bit on B200 since 2026-04-20 (``benchmarks/single_node``); elsewhere it is the engine's own.
     """
-    if row["engine"] != "vllm":
-        return 0
     since = row["card"] == "b200-sxm" and row["measured"] >= "2026-04-20"
     wide = row["family"] == "gpt-oss" or (row["format"] == "nvfp4-experts" and since)
-    return 2048 if wide and row["benchmark"] == "InferenceX" else GRAPHED
+    launched = row["engine"] == "vllm" and row["benchmark"] == "InferenceX"
+    return 2048 if wide and launched else graphed_by(row["engine"])
 
 
 def old_row(row: dict[str, str]) -> bool:
