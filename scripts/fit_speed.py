@@ -150,11 +150,7 @@ def predict(rows: Rows, values: dict[str, Any]) -> Any:
 
 
 def weights_of(rows: Rows) -> Any:
-    return group_weights(rows.table)
-
-
-def group_weights(table: list[dict[str, str]]) -> Any:
-    groups = [(row["family"], row["card"], row["engine"]) for row in table]
+    groups = [(row["family"], row["card"], row["engine"]) for row in rows.table]
     sizes = Counter(groups)
     weight = np.array([1 / np.sqrt(sizes[group]) for group in groups])
     return weight / np.sqrt((weight**2).mean())

@@ -216,14 +216,16 @@ def nothing(count: Any) -> bool:
 def launched(count: Kernels) -> int:
     """Kernels that the host launches one by one in a pass with prompts, over all layers.
 
-    Beside matrices, their quantizations and norms: for attention the rotation, the cache and the
-    attention itself; for a mixture top-k, permutation, two products, what is between them and the
-    sum; for a latent what puts keys and values together.
+    Beside matrices and norms (with which engines fuse the quantization of what is multiplied): for
+    attention the rotation, the cache and the attention itself; for a mixture top-k, permutation,
+    two products, what is between them and the sum; for a latent what puts keys and values together
+    (SGLang ``models/deepseek_v2.py``); for an indexer rotation, cache, scores and top-k; for a
+    recurrence the kernels of ``chunk_gated_delta_rule`` (flash-linear-attention ``ops``).
     """
     return (
-        count.matrices + count.quantized + count.norms
+        count.matrices + count.norms
         + 3 * count.attentions + 8 * count.mixtures + 3 * count.shared
-        + 8 * count.latents + 10 * count.indexers + 13 * count.recurrences
+        + 8 * count.latents + 4 * count.indexers + 13 * count.recurrences
     )  # fmt: skip
 
 
