@@ -29,7 +29,7 @@ PRIOR = {
 }  # fmt: skip
 FIXED = {"norm": 0.0, "shared": 0.0, "latent": 0.0, "indexer": 0.0, "recurrence": 20e-6,
          "hopper": 1.0, "row": 0.0, "routed_row": 0.0, "interference": 1.0, "request": 2e-3,
-         "burst": 0.5, "wait": 0.0, "dispatch": 0.0, "prefill_rate": 0.7,
+         "burst": 0.5, "wait": 0.0, "prefill_layer": 0.0, "prefill_rate": 0.7,
          "expert_prefill_rate": 0.35}  # fmt: skip
 PLATFORMS = {"NVIDIA": "cuda", "Apple": "metal", "AMD": "rocm"}
 TENSOR = {"gpt-fast", "mlc-llm", "vllm"}

@@ -31,24 +31,23 @@ WIDTH = {
     "gemm": 0.08, "expert": 0.12, "cache": 0.25, "decode_rate": 0.3, "expert_decode_rate": 0.4,
     "prefill_rate": 0.12, "expert_prefill_rate": 0.3, "attention_rate": 0.4, "half_rows": 0.5,
     "layer": 0.4, "route": 0.5, "latent": 0.5, "indexer": 0.6, "recurrence": 0.6, "norm": 0.3,
-    "shared": 0.4, "reduce": 0.3, "link": 0.2, "dispatch": 0.6, "hopper": 0.1, "step": 0.2,
+    "shared": 0.4, "reduce": 0.3, "link": 0.2, "prefill_layer": 0.6, "hopper": 0.1, "step": 0.2,
     "row": 0.25, "routed_row": 0.6, "interference": 0.15, "plain_kernel": 0.15,
     "quantized_kernel": 0.4, "mixture_kernel": 0.2, "attention_kernel": 0.3,
-    "older": 0.2,
 }  # fmt: skip
 # How far one engine may be from the others.
 OWN = {
     "layer": 0.4, "route": 0.4, "step": 0.2, "row": 0.25, "interference": 0.15,
     "prefill_rate": 0.12, "quantized_kernel": 0.15, "mixture_kernel": 0.15, "reduce": 0.3,
-    "expert": 0.1, "dispatch": 0.4, "older": 0.1, "expert_prefill_rate": 0.2,
+    "expert": 0.1,
 }  # fmt: skip
 PRIOR = Constants(
     gemm=1.0, expert=1.15, cache=0.85, decode_rate=0.8, expert_decode_rate=0.6, prefill_rate=1.0,
     expert_prefill_rate=0.8, attention_rate=0.35, half_rows=100.0, plain_kernel=0.9,
     quantized_kernel=0.5, mixture_kernel=0.9, attention_kernel=0.8, layer=8e-6, norm=2e-6,
     shared=6e-6, route=12e-6, latent=12e-6, indexer=40e-6, recurrence=15e-6, hopper=1.1,
-    step=0.15e-3, row=4.5e-6, routed_row=4e-8, reduce=5e-6, link=0.6, dispatch=45e-6,
-    interference=1.0, older=1.1,
+    step=0.15e-3, row=4.5e-6, routed_row=4e-8, reduce=5e-6, link=0.6, prefill_layer=40e-6,
+    interference=1.0,
 )  # fmt: skip
 # What a first token takes beside its prompt; the ingest of a request as in BLIS (inference-sim).
 FIRST = {"request": 0.016, "burst": 0.05, "wait": 2.0}

@@ -24,10 +24,9 @@ from weighbridge.fleet.replica import Replica
 from weighbridge.fleet.requests import Requests
 from weighbridge.fleet.router import Router
 from weighbridge.fleet.simulate import Closed, Fleet, Front, Stage
-from weighbridge.measure.accuracy.speed import graphed_of, setting_of
+from weighbridge.measure.accuracy.speed import setting_of
 from weighbridge.speed.constants import Constants
 from weighbridge.speed.serve import Setting
-from weighbridge.speed.step import GRAPHED
 
 TRUTH = ROOT / "tests" / "truth"
 REQUESTS = TRUTH / "fleet_requests.csv.gz"
@@ -58,9 +57,8 @@ def launch_of(row: dict[str, str], accepted: float = 1.0) -> tuple[Policy, int]:
     """The scheduler as InferenceX launched it (``benchmarks/`` of SemiAnalysisAI/InferenceX).
 
     SGLang on Blackwell looks at new requests every 10 decode steps, every 30 from 16 connections on
-    (``--scheduler-recv-interval``), with DeepSeek in fp8 on four cards every 10; TensorRT-LLM waits
-    for prompts to come together where the scripts of Llama-70B and DeepSeek say so
-    (``batch_wait_timeout_iters``); vLLM takes two prompts of Kimi a step where it captures passes.
+    (``--scheduler-recv-interval``); TensorRT-LLM waits for prompts to come together where the
+    scripts of Llama-70B and DeepSeek say so (``batch_wait_timeout_iters``).
     """
     engine, family, card = row["engine"], row["family"], row["card"]
     users, read, wrote = int(row["concurrency"]), int(row["input"]), int(row["output"])
@@ -70,12 +68,8 @@ def launch_of(row: dict[str, str], accepted: float = 1.0) -> tuple[Policy, int]:
         narrow = row["format"].startswith("nvfp4")
         tokens = 16384 if narrow else 32768
         if card in {"b200-sxm", "b300-sxm"} and family in {"deepseek", "qwen3.5"}:
-            few = family == "deepseek" and not narrow and int(row["tensor"]) == 4
-            tokens = 8192 if few else tokens
-            poll = 30 if users >= 16 and not few else 10
+            poll = 30 if users >= 16 else 10
             policy = policy._replace(poll=round(poll * accepted))
-    elif engine == "vllm" and graphed_of(row) > GRAPHED and family == "kimi":
-        tokens = 2 * read
     elif engine == "tensorrt-llm" and family == "llama-70b":
         tokens = read + wrote + 256
         if short and int(row["tensor"]) < 8:

@@ -312,7 +312,6 @@ def modelled(
         question.concurrency,
         deployment.max_num_batched_tokens or CHUNKS.get(name, 8192),
         streams=spending.cache.streams,
-        version=".".join(map(str, question.engine.version)),
     )
     return answer(subject, own)
 

@@ -15,12 +15,10 @@ from weighbridge.cli import main
 from weighbridge.errors import FileFormatError, InputError
 from weighbridge.fleet.answer import FleetAnswer
 from weighbridge.fleet.arrivals import arrivals
-from weighbridge.fleet.clock import Chunk, Clock, Span
 from weighbridge.fleet.lengths import draw, parse_lengths
 from weighbridge.fleet.metrics import spread
 from weighbridge.fleet.simulate import Cancelled
 from weighbridge.fleet.traces import read_trace
-from weighbridge.speed.step import GRAPHED
 
 TRUTH = Path(__file__).parents[1] / "truth"
 SMALL = {"on": "H100", "rate": 4, "input_tokens": 512, "output_tokens": 64, "requests": 300}
@@ -228,19 +226,6 @@ def test_where_nothing_is_fast_enough_it_says_how_fast_one_request_is() -> None:
     assert "meets nobody takes" in str(found)
     assert "in bf16 on" in str(found)
     assert any("of 2 cards named" in note for note in found.notes)
-
-
-def test_a_pass_takes_as_long_as_its_launches() -> None:
-    """Above what is captured a prompt waits for the host; below it does not."""
-    best = fleet().best
-    assert best is not None
-    engine = best.engine
-    setting, span = engine.clock.setting, Span(512, 576)
-    slow = Clock(setting, span, floor=0.5)
-    for tokens in (GRAPHED, GRAPHED + 1):
-        chunk = [Chunk(tokens, tokens)]
-        own = Clock(setting, span).prompts(0, 0, chunk)
-        assert slow.prompts(0, 0, chunk) == (own if tokens <= GRAPHED else 0.5)
 
 
 def test_a_fleet_that_is_too_slow_exits_with_one(capsys: pytest.CaptureFixture[str]) -> None:

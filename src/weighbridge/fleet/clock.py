@@ -25,6 +25,9 @@ from weighbridge.speed.step import (
 )
 from weighbridge.speed.work import Work, decode_work, prefill_work, touched
 
+# Tokens up to which passes are captured (vLLM ``max_cudagraph_capture_size``).
+GRAPHED = 512
+
 
 class Span(NamedTuple):
     """Positions between which the context of a step is taken as linear."""
@@ -182,9 +185,8 @@ class Clock:
         self._half, self._per_expert = c.half_rows, one.top_k / one.experts
         self._attention = 1 / (c.attention_rate * rates.plain)
         self._link = float(reductions(one, cost, fixed=False))
-        self._fixed = one.messages * float(latency(cost, one.ranks))
+        self._fixed = c.prefill_layer * one.layers + one.messages * float(latency(cost, one.ranks))
         self._step = c.step
-        self._graphed = cost.graphed
         self._routed = shape.layout.data
         self._experts, self._top_k = one.experts, one.top_k
         self.token_operations = per_token + one.expert_operations
@@ -237,4 +239,4 @@ class Clock:
             )
         rest = own.rest + self.slope * seen if sequences else self._step
         seconds = both(self._dense, dense) + expert + rest + tokens * self._link + self._fixed
-        return float(max(seconds, self.floor) if tokens + sequences > self._graphed else seconds)
+        return float(max(seconds, self.floor) if tokens > GRAPHED else seconds)

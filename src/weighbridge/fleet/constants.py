@@ -13,15 +13,14 @@ from os.path import dirname, join
 from typing import Any, NamedTuple
 
 from weighbridge.speed.shape import Shape
-from weighbridge.speed.step import launched
 
 _FILE = join(dirname(__file__), "constants.json")
 
 
 class Scheduling(NamedTuple):
     """Of one engine, in seconds: ``request`` until a request is at the scheduler (HTTP, text),
-    and ``dispatch`` for launching a kernel from the host, as engines do in a pass with more prompt
-    tokens than CUDA graphs are captured for: such a pass takes as long as its launches at least.
+    and ``latent`` for launching a layer of latent attention, which expands its cache kernel by
+    kernel, in a pass with more prompt tokens than CUDA graphs are captured for.
 
     ``wait`` is by construction: while a step runs the next is scheduled, so that a token is seen
     when the step after it has been launched and read (vLLM ``async_scheduling``, SGLang's and
@@ -29,19 +28,18 @@ class Scheduling(NamedTuple):
     """
 
     request: float = 0.0
-    dispatch: float = 0.0
+    latent: float = 0.0
     wait: float = 1.0
     rows: int = 0
     source: str = ""
 
     def floor(self, shape: Shape) -> float:
         """The least seconds of a pass with prompts."""
-        return self.dispatch * launched(shape.kernels)
+        return self.latent * shape.kernels.latents
 
 
 @cache
-def scheduling_data() -> dict[str, Any]:
-    """The file, read once."""
+def _data() -> dict[str, Any]:
     with open(_FILE, encoding="utf-8") as file:
         data: dict[str, Any] = json.load(file)
     return data
@@ -49,7 +47,7 @@ def scheduling_data() -> dict[str, Any]:
 
 def scheduling_of(engine: str) -> Scheduling:
     """The constants of an engine; where it has none of its own, nothing beside the steps."""
-    return scheduling_from(scheduling_data()["engines"].get(engine, {}))
+    return scheduling_from(_data()["engines"].get(engine, {}))
 
 
 def scheduling_from(data: Mapping[str, Any]) -> Scheduling:

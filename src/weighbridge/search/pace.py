@@ -19,12 +19,12 @@ from weighbridge.planner import Plan, plan_request
 from weighbridge.request import Request, Tokens, settle_tokens
 from weighbridge.search.candidates import ENGINES, Candidate
 from weighbridge.speed.ask import CHUNKS, Answer
-from weighbridge.speed.constants import constants_of, is_old, platform_of
+from weighbridge.speed.constants import constants_of, platform_of
 from weighbridge.speed.kernels import kernels_of
 from weighbridge.speed.rates import rates_of
 from weighbridge.speed.serve import Load, Setting, timed, works_of
 from weighbridge.speed.shape import shape_of
-from weighbridge.speed.step import Cost, graphed_by
+from weighbridge.speed.step import Cost
 from weighbridge.speed.work import Cached, Work
 
 # Engines that keep what the model says, in the cache's type, and whose plan takes longest.
@@ -149,18 +149,15 @@ class Paces:
     def _cost(self, candidate: Candidate, storage: StorageFormat, element: float) -> Cost | None:
         """What a card's kernels cost an engine; None where it is not timed there."""
         card, engine = candidate.rig.card, _name(candidate.engine)
-        key = (candidate.engine, card.id, storage.name, element)
+        key = (engine, card.id, storage.name, element)
         if key not in self._costs:
             fitted = constants_of(engine, platform_of(card.vendor))
             kernels = kernels_of(engine, card, storage, element)
             rates = rates_of(card, kernels.linear, kernels.expert)
             known = fitted is not None and rates is not None
-            narrow, old = (
-                storage.value_bits < 16,
-                is_old(engine, candidate.engine.partition("==")[2]),
-            )
+            narrow = storage.value_bits < 16
             self._costs[key] = (
-                Cost(fitted.constants, kernels, rates, narrow, old, graphed_by(engine))  # type: ignore[union-attr, arg-type]
+                Cost(fitted.constants, kernels, rates, narrow)  # type: ignore[union-attr, arg-type]
                 if known else None
             )  # fmt: skip
         return self._costs[key]

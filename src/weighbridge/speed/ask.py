@@ -19,13 +19,13 @@ from weighbridge.memory.cache import Streams, own_streams
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
 from weighbridge.request import Deployment, Request, Tokens, settle_tokens
-from weighbridge.speed.constants import Constants, Fitted, constants_of, is_old, platform_of
+from weighbridge.speed.constants import Constants, Fitted, constants_of, platform_of
 from weighbridge.speed.kernels import kernels_of
 from weighbridge.speed.rates import arithmetic_rate, rates_of
 from weighbridge.speed.serve import Load, Pace, Setting, pace_of
 from weighbridge.speed.shape import shape_of
 from weighbridge.speed.speculative import measured_tokens
-from weighbridge.speed.step import Cost, Split, graphed_by
+from weighbridge.speed.step import Cost, Split
 from weighbridge.units import maximum
 
 # Prompt tokens in one pass where no option says it: vLLM config/scheduler.py for servers with much
@@ -50,7 +50,6 @@ class Subject(NamedTuple):
     drafts: int = 0
     streams: Streams = own_streams
     notes: tuple[str, ...] = ()
-    version: str = ""
 
     @property
     def card(self) -> Card:
@@ -127,7 +126,7 @@ def settle(request: Request, drafts: int = 0, model: Model | None = None) -> Sub
     model = load_model(request.model) if model is None else model
     if not model.generates:
         raise RequestError(f"{model.id} does not generate, so there is no time per token")
-    engine, _, version = deployment.engine.partition("==")
+    engine = deployment.engine.partition("==")[0]
     tokens = settle_tokens(request, model.max_positions, generates=True)
     settled = settle_layout(_layers_split(deployment, engine, len(machine.devices)),
                             machine.devices)  # fmt: skip
@@ -145,7 +144,6 @@ def settle(request: Request, drafts: int = 0, model: Model | None = None) -> Sub
         deployment.max_num_batched_tokens or CHUNKS.get(engine, 8192),
         drafts,
         notes=(*usual, *said, *tokens.notes, *machine.notes, *settled.notes),
-        version=version,
     )
 
 
@@ -205,9 +203,7 @@ def setting_of(subject: Subject, constants: Constants) -> Setting | None:
     rates = rates_of(subject.card, kernels.linear, kernels.expert)
     if rates is None:
         return None
-    old = is_old(subject.engine, subject.version)
-    narrow, graphed = subject.storage.value_bits < 16, graphed_by(subject.engine)
-    cost = Cost(constants, kernels, rates, narrow, old, graphed)
+    cost = Cost(constants, kernels, rates, subject.storage.value_bits < 16)
     load = Load(
         subject.sequences,
         maximum(subject.tokens.prompt, 1),

@@ -25,7 +25,7 @@ LAUNCHES = (
 BANDWIDTH = ("gemm", "expert", "cache", "ceiling")
 STEP = ("step", "row", "routed_row", "reduce", "reduce_host")
 PROMPT = ("prefill_rate", "expert_prefill_rate", "attention_rate")
-FIRST = ("request", "wait", "dispatch")
+FIRST = ("request", "wait", "prefill_layer")
 GROUPS = (BANDWIDTH, LAUNCHES, STEP, PROMPT, FIRST)
 # How far runs may pull a group from what thousands of others say (logarithms).
 WIDTHS = (0.3, 0.7, 0.7, 0.5, 1.0)

@@ -14,10 +14,6 @@ from typing import Any, NamedTuple
 
 from weighbridge.speed.fitted import KIN
 
-# Versions from which mixtures of experts run as they do today: TensorRT-LLM 1.2 (2025-12), SGLang
-# 0.5.7 (2026-01) and vLLM 0.12 (2025-12). Before, they took ``older`` times as long.
-NEWER = {"vllm": (0, 12), "sglang": (0, 5, 7), "tensorrt-llm": (1, 2)}
-
 _FILE = join(dirname(__file__), "constants.json")
 PLATFORMS = {"NVIDIA": "cuda", "Apple": "metal", "AMD": "rocm"}
 
@@ -32,7 +28,7 @@ class Constants(NamedTuple):
     half of it. ``plain_kernel`` and so on multiply the kernels' own fixed times; ``layer`` to
     ``recurrence`` are small kernels, ``hopper`` times slower there; ``row`` and ``routed_row`` are
     per sequence (and mixture). ``reduce`` is the latency of an all-reduce over a direct link,
-    ``reduce_host`` over PCIe, ``link`` the part of the link that it reaches. ``dispatch`` are
+    ``reduce_host`` over PCIe, ``link`` the part of the link that it reaches. ``prefill_layer`` are
     launches of a pass without graphs; ``interference`` multiplies what prompts of others cost a
     step. A first token takes ``request`` beside its prompt, ``wait`` steps of the others
     (scheduling, streaming in bunches), and ``burst`` of each other prompt where all begin at once.
@@ -61,14 +57,13 @@ class Constants(NamedTuple):
     indexer: float = 45e-6
     recurrence: float = 22e-6
     hopper: float = 1.15
-    older: float = 1.0
     step: float = 0.15e-3
     row: float = 5e-6
     routed_row: float = 5e-8
     reduce: float = 5e-6
     reduce_host: float = 25e-6
     link: float = 0.5
-    dispatch: float = 45e-6
+    prefill_layer: float = 45e-6
     interference: float = 0.95
     request: float = 15e-3
     burst: float = 0.05
@@ -89,13 +84,6 @@ class Fitted(NamedTuple):
     high: float
     first_low: float
     first_high: float
-
-
-def is_old(engine: str, version: str) -> bool:
-    """Whether an engine of this version is of before ``NEWER``; without a version it is not."""
-    parts = version.split(".")
-    known = tuple(int(part) for part in parts[:3] if part.isdecimal())
-    return bool(known) and engine in NEWER and known < NEWER[engine]
 
 
 def platform_of(vendor: str) -> str:

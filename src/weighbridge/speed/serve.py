@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from weighbridge.speed.offload import Tier, crossing_seconds
 from weighbridge.speed.shape import Shape
-from weighbridge.speed.step import TINY, Cost, Split, decode_split, prefill_split, prompt_cost
+from weighbridge.speed.step import Cost, Split, decode_split, prefill_split, prompt_cost
 from weighbridge.speed.work import Cached, Work, decode_work, part_of, prefill_work
 from weighbridge.units import ceil_div, maximum, minimum, where
 
@@ -99,7 +99,7 @@ def timed(
     """The pace of a load whose works are known; everything may be arrays."""
     each = (1 + load.drafts / step.layers) / load.accepted
     plain = _away(decode_split(step, cost), step, offloaded).scaled(each)
-    decode = plain.plus(interference=interference(load, cost, prompt, plain.seconds, replicas))
+    decode = plain.plus(interference=interference(load, cost, prompt, replicas))
     passes = ceil_div(load.input, load.chunk)
     split = prefill_split(prompt, cost, minimum(load.input, load.chunk) * 1.0, passes)
     prefill = _away(split, prompt, offloaded, passes)
@@ -110,11 +110,10 @@ def timed(
     return Pace(decode, prefill, alone, first, first + cost.constants.burst * queue, step, prompt)
 
 
-def interference(load: Load, cost: Cost, prompt: Work, step: Any, replicas: Any = 1) -> Any:
-    """Seconds that prompts of others add to a step of ``step`` seconds.
+def interference(load: Load, cost: Cost, prompt: Work, replicas: Any = 1) -> Any:
+    """Seconds that prompts of others add to a step.
 
-    Arithmetic is paid for each prompt, messages' fixed times once for all in a pass; and where the
-    host launches a pass slower than the device runs it and the step before, the device waits.
+    Launches are paid once for all prompts in a pass, arithmetic for each.
     """
     own = (
         part_of(load.sequences, replicas)
@@ -128,10 +127,7 @@ def interference(load: Load, cost: Cost, prompt: Work, step: Any, replicas: Any 
     others = maximum(own - 1, 0)
     busy: Any = others > 0
     arithmetic = (one.compute + one.communicate) * others / load.output
-    idle = one.idle(step + one.fixed + arithmetic / maximum(passes, TINY))
-    return cost.constants.interference * (
-        arithmetic + where(busy, passes, 0.0) * (one.fixed + idle)
-    )
+    return cost.constants.interference * (arithmetic + where(busy, passes, 0.0) * one.launches)
 
 
 def _away(split: Split, work: Work, away: Offloaded | None, passes: Any = 1) -> Split:

@@ -12,19 +12,10 @@ from typing import Any, NamedTuple
 from weighbridge.speed.constants import Constants
 from weighbridge.speed.kernels import KernelSet
 from weighbridge.speed.rates import Rates
-from weighbridge.speed.shape import Kernels
 from weighbridge.speed.work import Work, touched
 from weighbridge.units import maximum, minimum, where
 
 TINY = 1e-300
-# Tokens up to which passes are captured: vLLM's ``max_cudagraph_capture_size``. SGLang and
-# TensorRT-LLM capture passes that decode alone.
-GRAPHED = 512
-
-
-def graphed_by(engine: str) -> int:
-    """Tokens up to which an engine captures passes with prompts, where no option says it."""
-    return GRAPHED if engine == "vllm" else 0
 
 
 class Split(NamedTuple):
@@ -93,18 +84,12 @@ def cube_root(number: Any) -> Any:
 
 
 class Cost(NamedTuple):
-    """What a pass is timed with.
-
-    ``old`` says that the engine's version is of before ``NEWER``; passes of up to ``graphed``
-    tokens are captured, so that the host launches them at once.
-    """
+    """What a pass is timed with."""
 
     constants: Constants
     kernels: KernelSet
     rates: Rates
     narrow: Any = False
-    old: Any = False
-    graphed: Any = GRAPHED
 
 
 def decode_split(work: Work, cost: Cost) -> Split:
@@ -142,7 +127,7 @@ def weight_times(work: Work, cost: Cost) -> tuple[tuple[Any, Any], tuple[Any, An
     if nothing(work.expert_bytes):
         return (dense, 0.0), (computed, 0.0)
     part = touched(work.experts, work.top_k, work.routed)
-    visited = c.expert * narrow * kernels.mixture.efficiency * rates.bandwidth / c.older**cost.old
+    visited = c.expert * narrow * kernels.mixture.efficiency * rates.bandwidth
     expert = work.expert_bytes * part * (1 / visited + 1 / c.ceiling)
     return (dense, expert), (
         computed,
@@ -153,19 +138,18 @@ def weight_times(work: Work, cost: Cost) -> tuple[tuple[Any, Any], tuple[Any, An
 def launches(work: Work, cost: Cost) -> Any:
     """Fixed times of a decode step: kernels, small kernels of each layer, the step, its rows."""
     c, kernels, count = cost.constants, cost.kernels, work.kernels
-    older = c.older**cost.old
     extra = maximum(kernels.quantized.seconds - kernels.plain.seconds, 0.0)
     large = (
         c.plain_kernel * count.matrices * kernels.plain.seconds
         + c.quantized_kernel * count.quantized * extra
         + c.attention_kernel * count.attentions * kernels.attention.seconds
-        + older * c.mixture_kernel * count.mixtures * kernels.mixture.seconds
+        + c.mixture_kernel * count.mixtures * kernels.mixture.seconds
     )
     small = (
         c.layer * work.layers
         + c.norm * count.norms
         + c.shared * count.shared
-        + older * c.route * count.mixtures
+        + c.route * count.mixtures
         + c.latent * count.latents
         + c.indexer * count.indexers
         + c.recurrence * count.recurrences
@@ -213,34 +197,17 @@ def nothing(count: Any) -> bool:
     return isinstance(count, int | float) and count == 0
 
 
-def launched(count: Kernels) -> int:
-    """Kernels that the host launches one by one in a pass with prompts, over all layers.
-
-    Beside matrices and norms (with which engines fuse the quantization of what is multiplied): for
-    attention the rotation, the cache and the attention itself; for a mixture top-k, permutation,
-    two products, what is between them and the sum; for a latent what puts keys and values together
-    (SGLang ``models/deepseek_v2.py``); for an indexer rotation, cache, scores and top-k; for a
-    recurrence the kernels of ``chunk_gated_delta_rule`` (flash-linear-attention ``ops``).
-    """
-    return (
-        count.matrices + count.norms
-        + 3 * count.attentions + 8 * count.mixtures + 3 * count.shared
-        + 8 * count.latents + 4 * count.indexers + 13 * count.recurrences
-    )  # fmt: skip
-
-
 class Prompt(NamedTuple):
-    """Seconds of one prompt's arithmetic, of its messages, of the fixed times of a pass's messages,
-    and of launching a pass's kernels from the host, which runs beside all the others."""
+    """Seconds of one prompt's arithmetic, of its messages, and of launching one pass."""
 
     compute: Any
     communicate: Any
-    fixed: Any
-    host: Any
+    launches: Any
 
-    def idle(self, busy: Any) -> Any:
-        """Seconds for which a pass that has ``busy`` seconds to do waits for its launches."""
-        return maximum(self.host - busy, 0.0)
+    @property
+    def seconds(self) -> Any:
+        """A whole pass by itself, where arithmetic is all that counts."""
+        return self.compute + self.communicate + self.launches
 
 
 def prompt_cost(work: Work, cost: Cost, tokens: Any) -> Prompt:
@@ -256,9 +223,8 @@ def prompt_cost(work: Work, cost: Cost, tokens: Any) -> Prompt:
         + work.expert_operations / expert
         + work.mixing_operations / (c.attention_rate * rates.plain)
     )
-    fixed = work.messages * latency(cost, work.ranks)
-    host = where(tokens > cost.graphed, c.dispatch * launched(work.kernels), 0.0)
-    return Prompt(compute, reductions(work, cost, fixed=False), fixed, host)
+    fixed = c.prefill_layer * work.layers + work.messages * latency(cost, work.ranks)
+    return Prompt(compute, reductions(work, cost, fixed=False), fixed)
 
 
 def prefill_split(work: Work, cost: Cost, tokens: Any, passes: Any) -> Split:
@@ -269,14 +235,12 @@ def prefill_split(work: Work, cost: Cost, tokens: Any, passes: Any) -> Split:
     prompt = prompt_cost(work, cost, tokens)
     read, _ = weight_times(work._replace(routed=tokens), cost)
     weights = added(*read) * passes
-    longer = both(weights, prompt.compute)
-    idle = prompt.idle((longer + prompt.communicate) / passes + prompt.fixed)
     return Split(
         weights=weights,
         cache=work.cache_bytes / (cost.constants.cache * cost.rates.bandwidth),
-        compute=longer - weights,
-        communicate=prompt.communicate + prompt.fixed * passes,
-        launches=idle * passes + cost.constants.step,
+        compute=both(weights, prompt.compute) - weights,
+        communicate=prompt.communicate,
+        launches=prompt.launches * passes + cost.constants.step,
         interference=0.0,
         offload=0.0,
         arithmetic=prompt.compute,

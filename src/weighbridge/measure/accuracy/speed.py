@@ -21,13 +21,13 @@ from weighbridge.measure.accuracy.figure import Figure
 from weighbridge.measure.accuracy.truth import csv_rows
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
-from weighbridge.speed.constants import Constants, Fitted, constants_of, is_old, platform_of
+from weighbridge.speed.constants import Constants, Fitted, constants_of, platform_of
 from weighbridge.speed.kernels import kernels_of
 from weighbridge.speed.rates import rates_of
 from weighbridge.speed.serve import Load, Setting, works_of
 from weighbridge.speed.shape import shape_of
 from weighbridge.speed.speculative import measured_tokens
-from weighbridge.speed.step import Cost, graphed_by
+from weighbridge.speed.step import Cost
 from weighbridge.speed.work import Cached, touched
 
 # Engines whose rows count as another's.
@@ -57,7 +57,7 @@ def setting_of(row: dict[str, str], constants: Constants) -> Setting:
     drafts = int(row["drafts"])
     return Setting(
         shape_of(model_of(row["model"]), storage, layout),
-        Cost(constants, kernels, rates, storage.value_bits < 16, old_row(row), graphed_of(row)),
+        Cost(constants, kernels, rates, storage.value_bits < 16),
         Load(
             int(row["concurrency"]),
             int(row["mean_input"]),
@@ -67,30 +67,6 @@ def setting_of(row: dict[str, str], constants: Constants) -> Setting:
         ),
         Cached(float(row["cache_bytes"])),
     )
-
-
-def graphed_of(row: dict[str, str]) -> int:
-    """Tokens up to which passes were captured.
-
-    InferenceX launches vLLM with ``--max-cudagraph-capture-size 2048`` for gpt-oss, and for Kimi in
-    4 bit on B200 since 2026-04-20 (``benchmarks/single_node``); elsewhere it is the engine's own.
-    """
-    since = row["card"] == "b200-sxm" and row["measured"] >= "2026-04-20"
-    wide = row["family"] == "gpt-oss" or (row["format"] == "nvfp4-experts" and since)
-    launched = row["engine"] == "vllm" and row["benchmark"] == "InferenceX"
-    return 2048 if wide and launched else graphed_by(row["engine"])
-
-
-def old_row(row: dict[str, str]) -> bool:
-    """Whether a row's engine is of before ``NEWER``.
-
-    Where no version is recorded the date says it: images of 2025 were vLLM 0.11, SGLang 0.5.5 and
-    TensorRT-LLM 1.1 or a branch of it (``gpt-oss-dev``), and nightly ones came later.
-    """
-    version = row["version"]
-    if not version or version == "gpt-oss-dev":
-        return row["measured"] < "2026" or version == "gpt-oss-dev"
-    return is_old(row["engine"], version)
 
 
 def floor_seconds(setting: Setting) -> float:
