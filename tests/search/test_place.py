@@ -12,6 +12,7 @@ from weighbridge.errors import InputError
 from weighbridge.launch import read_command, write
 from weighbridge.launch.transformers import device_map_text
 from weighbridge.search.place.find import Placement, runs
+from weighbridge.search.place.llama_fit import Sizes, filled
 from weighbridge.search.place.spots import DISK, HOST, Spot
 from weighbridge.speed.ask import ask
 from weighbridge.units import GB, GIB
@@ -149,6 +150,16 @@ def test_vllm_offloads_no_more_than_it_must() -> None:
         wb.plan("qwen2.5-14b-instruct", cpu_offload_gb=kept, **options) for kept in (away, away - 1)
     ]
     assert [plan.fits for plan in plans] == [True, False]
+
+
+def test_fit_fills_gpus_from_the_last_and_experts_from_the_first() -> None:
+    block = Sizes(10, 2)
+    spots = filled([block] * 5, [21, 17])
+    assert [(spot.home, spot.moved) for spot in spots[1:]] == [
+        (0, None), (0, None), (1, None), (1, HOST), (1, HOST)
+    ]  # fmt: skip
+    dense = filled([Sizes(10, 10)] * 5, [15, 25])
+    assert [spot.home for spot in dense[1:]] == [HOST, HOST, 0, 1, 1]
 
 
 def test_a_map_of_modules_and_its_limits() -> None:

@@ -171,12 +171,9 @@ def _notes(question: Question, before: Settings, chosen: Settings, buffers: Buff
         notes.append(
             f"--fit shortens the context from {before.total_cells:,} to {chosen.total_cells:,}"
         )
-    if before.patterns != chosen.patterns:
-        notes.append(
-            f"--fit keeps the experts of {len(chosen.patterns)} layers, or a part of them, "
-            "in host memory"
-        )
-    if buffers.placement.on_gpu <= len(buffers.layers) and before.layers != chosen.layers:
+    if before.cpu_moe != chosen.cpu_moe:
+        notes.append(f"--fit keeps the experts of {chosen.cpu_moe} layers in host memory")
+    if before.layers != chosen.layers:
         notes.append(f"--fit puts {buffers.placement.on_gpu} layers on the GPU")
     if not question.cards:
         notes.append("a CUDA device is assumed where none is named")

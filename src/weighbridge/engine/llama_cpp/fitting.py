@@ -1,18 +1,18 @@
 """``--fit``: what llama-server changes by itself until a model fits, and searches for advice.
 
 The order of common/fit.cpp (llama 0.5.0-dev): a shorter context by linear interpolation, not below
-4,096; then layers, and of a mixture its experts, GPU by GPU (``fit_devices``). Ollama keeps fewer
-layers on its GPUs.
+4,096; then fewer layers on GPUs; of a mixture of experts, first the experts of layers in host
+memory. Its last step moves parts of one layer, which is left out here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from weighbridge.engine.llama_cpp import versions
 from weighbridge.engine.llama_cpp.blocks import ExpertsShape
 from weighbridge.engine.llama_cpp.buffers import Buffers, Described, Gpu, allocate
-from weighbridge.engine.llama_cpp.fit_devices import fill
-from weighbridge.engine.llama_cpp.settings import OLLAMA, PADDING, Settings
+from weighbridge.engine.llama_cpp.settings import PADDING, Settings
 
 SHORTEST = 4096
 
@@ -30,10 +30,8 @@ def fit(described: Described, settings: Settings, gpus: Sequence[Gpu]) -> tuple[
         if leaves(buffers, gpus, settings.margin):
             return settings, buffers
     if settings.fits_layers:
-        if settings.program == OLLAMA or settings.split != "layer":
-            settings = _fewer(described, settings, gpus)
-            return settings, allocate(described, settings, gpus)
-        return fill(described, settings, gpus)
+        settings = _fewer(described, settings, gpus)
+        buffers = allocate(described, settings, gpus)
     return settings, buffers
 
 
@@ -68,13 +66,33 @@ def _used(buffers: Buffers, gpus: Sequence[Gpu]) -> int:
 
 
 def _fewer(described: Described, settings: Settings, gpus: Sequence[Gpu]) -> Settings:
-    """As many layers on GPUs as fit."""
+    """Experts of as few layers as must in host memory; failing that, fewer layers on GPUs."""
 
     def fits(changed: Settings) -> bool:
         return leaves(allocate(described, changed, gpus), gpus, changed.margin)
 
-    kept = largest(lambda n: fits(settings._replace(layers=n)), 0, len(described.shapes) + 1)
+    count = len(described.shapes)
+    mixed = any(isinstance(shape.feed, ExpertsShape) for shape in described.shapes)
+    if mixed and settings.version >= versions.FIT:
+        moved = smallest(lambda n: fits(settings._replace(cpu_moe=n)), 0, count)
+        if moved is not None:
+            return settings._replace(cpu_moe=moved)
+        settings = settings._replace(cpu_moe=count)
+    kept = largest(lambda n: fits(settings._replace(layers=n)), 0, count + 1)
     return settings._replace(layers=kept or 0)
+
+
+def smallest(holds: Callable[[int], bool], low: int, high: int) -> int | None:
+    """The least count for which something holds that stays true; None where none does."""
+    if not holds(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def largest(holds: Callable[[int], bool], low: int, high: int) -> int | None:

@@ -102,8 +102,6 @@ def _devices(settings: Settings, layers: int, free: Sequence[int]) -> list[int]:
     if settings.split == "none":
         return [host] * first + [settings.main_gpu] * count
     shares = [*settings.shares, *[0.0] * host][:host] if settings.shares else [*free]
-    if not any(shares):
-        shares = [1.0] * host
     total = sum(shares)
     ends = [end / total for end in accumulate(shares)]
     return [host] * first + [

@@ -47,7 +47,7 @@ class Seconds(NamedTuple):
         """Without the other, at least nothing."""
         return Seconds(max(self.decode - other.decode, 0.0), max(self.prompt - other.prompt, 0.0))
 
-    def times(self, count: float) -> Seconds:
+    def times(self, count: int) -> Seconds:
         """That many of them."""
         return Seconds(self.decode * count, self.prompt * count)
 

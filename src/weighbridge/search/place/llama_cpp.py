@@ -16,7 +16,6 @@ from weighbridge.engine import Question
 from weighbridge.engine.llama_cpp import devices_of, fitting, settings
 from weighbridge.engine.llama_cpp.blocks import ExpertsShape
 from weighbridge.engine.llama_cpp.buffers import Buffers, Described, allocate, describe
-from weighbridge.engine.llama_cpp.patterns import target_of
 from weighbridge.engine.llama_cpp.placement import EXPERTS
 from weighbridge.engine.llama_cpp.settings import Settings
 from weighbridge.engine.llama_cpp.weights import HEAD as OUTPUT
@@ -29,6 +28,7 @@ from weighbridge.search.place.bounds import UNBOUNDED, Choice
 from weighbridge.search.place.chain import Found, Problem, tidied
 from weighbridge.search.place.clock import NOTHING, Clock, Load, Moved, Seconds
 from weighbridge.search.place.host import Host
+from weighbridge.search.place.llama_fit import Sizes, filled
 from weighbridge.search.place.spots import (
     DISK,
     EMBEDDING,
@@ -49,6 +49,7 @@ from weighbridge.units import format_bytes
 # What is saved by keeping caches in host memory must be worth this, for what the processor's
 # attention takes beside reading them is not known.
 WORTH = 0.95
+FILLS = 3
 FEED_FORWARD = re.compile(r"^ffn_(?:up|gate|down)$")
 WHOLE, SPLIT, SPLIT_DISK, AWAY, AWAY_DISK = "whole", "split", "split-disk", "host", "disk"
 PATTERNS = {
@@ -315,30 +316,36 @@ class Placer:
     def automatic(self) -> Tried:
         """What ``--fit`` does by itself, which knows nothing of the host's size."""
         chosen, buffers = fitting.fit(self.described, self.settings, self.gpus)
-        layout, sent = buffers.placement, self._sent_by(chosen)
-        spots, less = [Spot(EMBEDDING, HOST)], NOTHING
+        if len(self.gpus) > 1 and chosen != self.settings:
+            by_device = self._by_device()
+            if by_device is not None:
+                return by_device
+        layout, host = buffers.placement, buffers.placement.host
+        spots = [Spot(EMBEDDING, HOST)]
         for index, device in enumerate((*layout.layers, layout.output)):
             name = HEAD if index == self.count else str(index)
-            home = HOST if device == layout.host else device
-            part = sent[index] / self.bytes[index].moves if sent[index] and home >= 0 else 0.0
-            spots.append(Spot(name, home, HOST if part else None))
-            if 0 < part < 1:
-                there, here = (self.seconds(index, Spot("", home, to)) for to in (HOST, None))
-                less = less.plus(there.minus(here).times(1 - part))
-        tried = self._tried(tuple(spots), {"fit": "on"}, buffers)
-        return tried._replace(seconds=tried.seconds.minus(less))
+            sent = index < min(chosen.cpu_moe, self.count) and self.mixed(index) and device != host
+            home = HOST if device == host else device
+            spots.append(Spot(name, home, HOST if sent else None))
+        return self._tried(tuple(spots), {"fit": "on"}, buffers)
 
-    def _sent_by(self, chosen: Settings) -> list[int]:
-        """Bytes of each layer's feed-forward part that options send to host memory."""
-        sent = [0] * (self.count + 1)
-        for piece in self.weights.pieces:
-            if piece.layer is None or piece.layer >= self.count:
-                continue
-            first = piece.layer < chosen.cpu_moe and self.mixed(piece.layer)
-            away = first or target_of(piece.name, chosen.patterns) == "CPU"
-            if away and self._moves(piece.layer, piece.stem):
-                sent[piece.layer] += piece.size
-        return sent
+    def _by_device(self) -> Tried | None:
+        """What it fills device by device, as flags that say the same; None where that is over."""
+        fixed = tuple(self.whole.compute)
+        for _ in range(FILLS):
+            limits = [self.limit(gpu) - fixed[gpu] for gpu in range(len(self.gpus))]
+            spots = filled([self._sizes(block) for block in range(self.count + 1)], limits)
+            tried = self.tried(spots, self.options(spots))
+            if all(u <= most for u, most in zip(tried.used[:-1], tried.limits[:-1], strict=True)):
+                return tried
+            fixed = tuple(max(old, new) for old, new in zip(fixed, tried.fixed, strict=False))
+        return None
+
+    def _sizes(self, block: int) -> Sizes:
+        size = self.bytes[block]
+        mixed = block < self.count and self.mixed(block)
+        full = size.weights + size.remembered
+        return Sizes(full, full - size.moves if mixed else full)
 
 
 def place(question: Question, request: Request, host: Host, weigh_: Weighting) -> Answer:
