@@ -17,6 +17,7 @@ from weighbridge.study.evaluate import Stretch, columns_of, numbers_of, one_by_o
 from weighbridge.study.kinds import PLAN_COLUMNS
 from weighbridge.study.points import Group, Numbers, groups_of
 from weighbridge.study.read import Axis, Study
+from weighbridge.study.run import ARRAY_STRETCH
 
 TARGET = 1_000_000
 LOOP = 200
@@ -54,9 +55,9 @@ def seconds(run: Callable[[], Any]) -> float:
 def whole(study: Study, group: Group, numbers: Numbers) -> None:
     """Every point of the study as arrays, the numbers of the points included."""
     asked = arrays.settled(group.same)
-    size = 65_536
-    for start in range(0, group.size, size):
-        stretch = Stretch(group, start, min(start + size, group.size), True)
+    for start in range(0, group.size, ARRAY_STRETCH):
+        stop = min(start + ARRAY_STRETCH, group.size)
+        stretch = Stretch(group, start, stop, True)
         places = np.arange(stretch.start, stretch.stop, dtype=np.int64)
         at = numbers.at(group, places)
         assert arrays.takes(asked, at).all()

@@ -182,6 +182,11 @@ def test_what_fits_nowhere_is_one_sentence() -> None:
         ({"slo_share": 0}, "percentage"),
         ({"warmup": 1}, "share below 1"),
         ({"cv": 3}, "bursty"),
+        ({"arrivals": "bursty"}, "needs --cv"),
+        ({"users": 5, "rate": None, "arrivals": "constant"}, "of a --rate"),
+        ({"think": 3}, "of users"),
+        ({"prefix_tokens": 5000}, "prompts have"),
+        ({"prefix_groups": 3}, "needs --prefix-tokens"),
         ({"replicas": 0}, "at least one"),
         ({"requests": 10**8}, "more than"),
         ({"prefill_replicas": 1, "slo_e2e": 1}, "needs --replicas"),
@@ -210,6 +215,17 @@ def test_the_command_prints_json_with_a_schema(capsys: pytest.CaptureFixture[str
     assert data["fleet"]["cards"] == 1
     assert data["fleet"]["cost"]["low"] < data["fleet"]["cost"]["high"]
     assert data["fleet"]["use"]["bus"] > data["fleet"]["use"]["arithmetic"] > 0
+
+
+def test_where_nothing_is_fast_enough_it_says_how_fast_one_request_is() -> None:
+    found = wb.fleet("llama-3.1-8b", on="2xh100", rate=2, requests=200, slo_ttft=0.001)
+    assert found.best is None
+    alone = found.to_dict()["alone"]
+    assert alone["ttft"] > 0.001
+    assert alone["e2e"] > alone["ttft"] + alone["tpot"]
+    assert "meets nobody takes" in str(found)
+    assert "in bf16 on" in str(found)
+    assert any("of 2 cards named" in note for note in found.notes)
 
 
 def test_a_fleet_that_is_too_slow_exits_with_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from weighbridge.fleet.options import Asking, settle
 from weighbridge.fleet.search import Found, fewest_cards, meets, possible
 from weighbridge.fleet.simulate import Cancelled
 from weighbridge.fleet.workload import means_of
+from weighbridge.hardware.machine import parse_machine
 from weighbridge.hardware.prices import Price, price_of, price_table
 from weighbridge.model.facts import Model
 from weighbridge.model.load import load_model
@@ -77,8 +78,18 @@ class Choice(NamedTuple):
         }
 
 
+class Alone(NamedTuple):
+    """What a request that meets nobody takes on the layout that answers it soonest, in seconds."""
+
+    cards: int
+    card: str
+    ttft: float
+    tpot: float
+    e2e: float
+
+
 class FleetAnswer(NamedTuple):
-    """All of it; ``best`` is None where no fleet meets the objective."""
+    """All of it; ``best`` is None where no fleet meets the objective, ``alone`` then says why."""
 
     asking: Asking
     model: Model
@@ -88,6 +99,8 @@ class FleetAnswer(NamedTuple):
     answers: tuple[tuple[float, Choice | None], ...]
     met: bool
     notes: tuple[str, ...]
+    weights: str
+    alone: Alone | None = None
 
     def __str__(self) -> str:
         from weighbridge.show.fleet import fleet_to_text
@@ -113,6 +126,7 @@ class FleetAnswer(NamedTuple):
             "fleet": None if self.best is None else self.best.to_dict(),
             "others": [choice.to_dict() for choice in self.others],
             "unfit": [each._asdict() for each in self.unfit],
+            "alone": None if self.alone is None else self.alone._asdict(),
             "answer_times": [
                 {"seconds": seconds, "fleet": None if choice is None else choice.to_dict()}
                 for seconds, choice in self.answers
@@ -155,9 +169,11 @@ def fleet_of(asking: Asking, on_progress: OnProgress | None = None) -> FleetAnsw
         answers.append((seconds, choice(least[0]) if least else None))
     met = bool(choices) and meets(choices[0].run, asking.objective)
     notes = tuple(dict.fromkeys(note for engine in engines for note in engine.plan.assumptions))
+    weights = engines[0].plan.settings.get("weights", asking.request.deployment.weights)
     return FleetAnswer(
         asking, model, choices[0] if choices else None, tuple(choices[1:]), tuple(unfit),
-        tuple(answers), met, (*notes, *asker.notes()),
+        tuple(answers), met, (*notes, *asker.notes()), weights,
+        None if choices else asker.soonest(engines),
     )  # fmt: skip
 
 
@@ -200,6 +216,12 @@ class _Asker:
         quick = [each for each in engines if possible(alone(each, means), objective)]
         return fewest_cards(quick, self.tried(objective), objective)
 
+    def soonest(self, engines: list[Engine]) -> Alone:
+        """The layout that answers a mean request soonest, and how soon."""
+        means = means_of(self.asking.traffic)
+        found = [Alone(each.cards, each.card.name, *alone(each, means)) for each in engines]
+        return min(found, key=lambda each: each.e2e)
+
     def tried(self, objective: Objective, scale: float = 1.0) -> Callable[[Engine, int], Run]:
         """Simulate an engine with so many replicas, once."""
 
@@ -226,6 +248,12 @@ class _Asker:
     def notes(self) -> tuple[str, ...]:
         """What was taken for granted of the traffic."""
         workload, notes = self.asking.request.workload, []
+        named = parse_machine(str(self.asking.request.deployment.on)).devices
+        if len(named) > 1:
+            notes.append(
+                f"of {len(named)} cards named with --on the first is the kind of which the fleet "
+                "is made; how many is what is answered, or set --replicas"
+            )
         if self.asking.assumed:
             asked = self.asking.objective
             notes.append(

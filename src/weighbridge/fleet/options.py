@@ -119,14 +119,13 @@ def _traffic(request: Request, given: Mapping[str, Any]) -> Traffic:
         raise RequestError("a fleet needs --users, --rate or --trace")
     if users == 0:
         raise RequestError("--users is 0; at least one asks")
-    for name in ("cv",):
-        if name in given and given.get("arrivals") != "bursty":
-            raise RequestError(f"--{name} is of bursty arrivals; add --arrivals bursty")
+    _check_arrivals(given)
     if trace is not None and ("input_lengths" in given or "output_lengths" in given):
         raise RequestError("a trace has its own lengths; leave --input-lengths and the other out")
     workload = request.workload
     inputs = workload.input_tokens or USUAL_INPUT
     outputs = workload.output_tokens or USUAL_OUTPUT
+    _check_prefix(given, inputs if trace is None else None)
     count = given.get("requests") or _usual_count(users, rate, trace and len(trace.when))
     return Traffic(
         parse_lengths(given.get("input_lengths", "fixed"), inputs, "--input-lengths"),
@@ -136,6 +135,34 @@ def _traffic(request: Request, given: Mapping[str, Any]) -> Traffic:
         Prefix(given.get("prefix_tokens", 0), max(given.get("prefix_groups", 1), 1)),
         count, given.get("seed", 0),
     )  # fmt: skip
+
+
+def _check_arrivals(given: Mapping[str, Any]) -> None:
+    """What is said of arrivals belongs to those that are asked for."""
+    process = given.get("arrivals")
+    if "cv" in given and process != "bursty":
+        raise RequestError("--cv is of bursty arrivals; add --arrivals bursty")
+    if process == "bursty" and "cv" not in given:
+        raise RequestError(
+            "--arrivals bursty needs --cv: 1 is Poisson, the Azure traces of 2023 have 1.1 (chats) "
+            "and 13 (code)"
+        )
+    if process is not None and ("users" in given or "trace" in given):
+        raise RequestError("--arrivals is of a --rate; users ask when they are answered, and a "
+                           "trace has its own times")  # fmt: skip
+    if "think" in given and "users" not in given:
+        raise RequestError("--think is of users; add --users, or leave it out")
+
+
+def _check_prefix(given: Mapping[str, Any], inputs: int | None) -> None:
+    """A prefix is a part of prompts."""
+    tokens = given.get("prefix_tokens", 0)
+    if "prefix_groups" in given and not tokens:
+        raise RequestError("--prefix-groups needs --prefix-tokens, which the groups share")
+    if inputs is not None and tokens > inputs:
+        raise RequestError(
+            f"--prefix-tokens is {tokens:,}, and prompts have {inputs:,} tokens; set --input-tokens"
+        )
 
 
 def _usual_count(users: int | None, rate: float | None, trace: int | None) -> int:

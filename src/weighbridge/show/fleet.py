@@ -20,15 +20,18 @@ def fleet_to_text(found: FleetAnswer) -> str:
     """The answer as a person reads it."""
     asking = found.asking
     deployment = asking.request.deployment
-    weights = deployment.weights
-    if found.best is not None:
-        weights = found.best.engine.plan.settings.get("weights", weights)
     blocks = [
-        f"{found.model.id} in {weights} on {deployment.on}, {deployment.engine}: "
+        f"{found.model.id} in {found.weights} on {deployment.on}, {deployment.engine}: "
         f"{_traffic(asking.traffic)}"
     ]
     if found.best is None:
         blocks.append(f"no number of these cards meets {_objective(asking.objective)}")
+        if (alone := found.alone) is not None:
+            blocks.append(
+                f"a request that meets nobody takes {_seconds(alone.ttft)} to the first token and "
+                f"{_seconds(alone.tpot)} for each further one on {alone.cards} {alone.card}, "
+                f"{_seconds(alone.e2e)} for the whole answer: more of them do not make it faster"
+            )
     else:
         blocks += [_headline(found, found.best), _waits(found.best), _use(found.best)]
     if found.others:
@@ -66,7 +69,7 @@ def _objective(objective: Objective) -> str:
 def _headline(found: FleetAnswer, best: Choice) -> str:
     objective = found.asking.objective
     run = best.run
-    lines = [f"{run.cards} cards: {best.name}"]
+    lines = [f"{run.cards} card{'s' * (run.cards != 1)}: {best.name}"]
     if objective.asked:
         verb = "meets" if found.met else "does not meet"
         lines.append(f"{verb} {_objective(objective)}: {run.measures.met:.1%} do")

@@ -38,9 +38,9 @@ class Split(NamedTuple):
     @property
     def seconds(self) -> Any:
         """All of it."""
-        return (
-            self.weights + self.cache + self.compute + self.communicate
-            + self.launches + self.interference + self.offload
+        return added(
+            self.weights, self.cache, self.compute, self.communicate, self.launches,
+            self.interference, self.offload,
         )  # fmt: skip
 
     @property
@@ -50,15 +50,21 @@ class Split(NamedTuple):
 
     def scaled(self, factor: Any) -> Split:
         """Every part times ``factor``."""
+        if isinstance(factor, float) and factor == 1:
+            return self
         return Split(*(part * factor for part in self))
 
     def plus(self, **more: Any) -> Split:
         """With more seconds in some parts."""
-        return self._replace(**{name: getattr(self, name) + value for name, value in more.items()})
+        return self._replace(
+            **{name: added(getattr(self, name), value) for name, value in more.items()}
+        )
 
 
 def both(memory: Any, arithmetic: Any) -> Any:
     """Seconds of two that overlap, ∛(a³ + b³): close to the longer, more where they are alike."""
+    if nothing(memory) and nothing(arithmetic):
+        return 0.0
     longer, shorter = maximum(memory, arithmetic), minimum(memory, arithmetic)
     share = shorter / (longer + TINY)
     return longer * cube_root(1 + share * share * share)
@@ -96,17 +102,17 @@ def decode_split(work: Work, cost: Cost) -> Split:
         c.cache * kernels.attention.efficiency * rates.bandwidth
     )
     mixing = work.mixing_operations / (c.attention_rate * rates.plain)
-    moved = weights[0] + weights[1]
+    moved = added(*weights)
     seen = both(cache, mixing)
     return Split(
         weights=moved,
         cache=cache,
-        compute=dense + expert - moved + (seen - cache),
+        compute=added(dense, expert) - moved + (seen - cache),
         communicate=reductions(work, cost),
         launches=launches(work, cost),
         interference=0.0,
         offload=0.0,
-        arithmetic=arithmetic[0] + arithmetic[1] + mixing,
+        arithmetic=added(*arithmetic, mixing),
     )
 
 
@@ -114,14 +120,17 @@ def weight_times(work: Work, cost: Cost) -> tuple[tuple[Any, Any], tuple[Any, An
     """Seconds of reading dense and expert weights, and of their arithmetic."""
     c, kernels, rates = cost.constants, cost.kernels, cost.rates
     narrow = c.narrow**cost.narrow
-    part = touched(work.experts, work.top_k, work.routed)
     few: Any = work.kernels.quantized > 0
     reached = where(few, kernels.quantized.efficiency, kernels.plain.efficiency)
     dense = work.dense_bytes * (1 / (c.gemm * narrow * reached * rates.bandwidth) + 1 / c.ceiling)
+    computed = work.dense_operations / (c.decode_rate * rates.dense)
+    if nothing(work.expert_bytes):
+        return (dense, 0.0), (computed, 0.0)
+    part = touched(work.experts, work.top_k, work.routed)
     visited = c.expert * narrow * kernels.mixture.efficiency * rates.bandwidth
     expert = work.expert_bytes * part * (1 / visited + 1 / c.ceiling)
     return (dense, expert), (
-        work.dense_operations / (c.decode_rate * rates.dense),
+        computed,
         work.expert_operations / (c.expert_decode_rate * rates.expert),
     )
 
@@ -171,12 +180,21 @@ def reductions(work: Work, cost: Cost, *, fixed: bool = True) -> Any:
         exchanged = work.exchanges * (2 * wait + work.exchange_bytes / reached)
     if not nothing(work.hops):
         sent = work.hops * (latency(cost, 2) + work.message_bytes / reached)
-    return reduced + exchanged + sent
+    return added(reduced, exchanged, sent)
+
+
+def added(*parts: Any) -> Any:
+    """The sum; of arrays one with nothing takes as long as any other, and is left out."""
+    total: Any = 0.0
+    for part in parts:
+        if not nothing(part):
+            total = part if nothing(total) else total + part
+    return total
 
 
 def nothing(count: Any) -> bool:
     """Whether it is the plain number 0."""
-    return isinstance(count, int) and count == 0
+    return isinstance(count, int | float) and count == 0
 
 
 class Prompt(NamedTuple):
@@ -216,7 +234,7 @@ def prefill_split(work: Work, cost: Cost, tokens: Any, passes: Any) -> Split:
     """
     prompt = prompt_cost(work, cost, tokens)
     read, _ = weight_times(work._replace(routed=tokens), cost)
-    weights = (read[0] + read[1]) * passes
+    weights = added(*read) * passes
     return Split(
         weights=weights,
         cache=work.cache_bytes / (cost.constants.cache * cost.rates.bandwidth),

@@ -7,6 +7,7 @@ point of the group is, and its numbers, are arithmetic on arrays.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -65,10 +66,15 @@ def digits_of(group: Group, places: Any) -> list[Any]:
     if not group.steps:
         return []
     found = numpy.unravel_index(places, tuple(len(steps) for steps in group.steps))
-    return [
-        numpy.array(steps, dtype=numpy.int64)[digit]
-        for steps, digit in zip(group.steps, found, strict=True)
-    ]
+    return [array_of(steps)[digit] for steps, digit in zip(group.steps, found, strict=True)]
+
+
+@lru_cache(maxsize=64)
+def array_of(steps: tuple[int, ...]) -> Any:
+    """An axis's steps as an array, made once."""
+    import numpy
+
+    return numpy.array(steps, dtype=numpy.int64)
 
 
 def points_of(study: Study, group: Group, places: Any) -> Any:

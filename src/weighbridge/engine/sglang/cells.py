@@ -76,15 +76,19 @@ def cells(setup: Setup, layers: Iterable[Layer], tensor: int) -> Cells:
     """Bytes per token of these layers, cut over ``tensor`` ranks."""
     split = two_pools(setup)
     full = windowed = full_layers = windowed_layers = key = value = window = 0
+    sizes: dict[int, tuple[int, int | None]] = {}
     for layer in layers:
-        streams = rank_streams(layer, tensor)
-        if not streams:
+        # Most layers are alike, and one object then.
+        if id(layer) not in sizes:
+            streams = rank_streams(layer, tensor)
+            own = sum(_bytes(setup, layer, stream) for stream in streams)
+            sizes[id(layer)] = own if streams else -1, streams[0].window if streams else None
+        size, reach = sizes[id(layer)]
+        if size < 0:
             continue
-        near = split and streams[0].window is not None
-        size = sum(_bytes(setup, layer, stream) for stream in streams)
-        if near:
+        if split and reach is not None:
             windowed, windowed_layers = windowed + size, windowed_layers + 1
-            window = max(window, streams[0].window or 0)
+            window = max(window, reach)
         else:
             full, full_layers = full + size, full_layers + 1
         mixer = layer.mixer
