@@ -13,9 +13,9 @@ from scripts.report import ROOT, write
 
 LANGUAGES = ("en", "tr", "fa", "zh")
 PAGES, DOCS = Path(__file__).parent / "pages", ROOT / "docs"
-PICTURES = {f"plan.{language}": ("plan", language) for language in LANGUAGES} | {
-    "speed": ("speed", "en")
-}
+PICTURES = {f"{run}.{each}": (run, each) for run in ("plan", "speed") for each in LANGUAGES}
+# Persian as its page has it, with its own digits.
+TAGS = {"fa": "fa-u-nu-arabext"}
 PLACE = re.compile(r"\{\{(\$ ?)?(\w+)\}\}")
 _NUMBER = re.compile(r"-?\d+\.\d+")
 # Coordinates may differ in their last places between processors.
@@ -36,7 +36,7 @@ def output(run: str, language: str) -> str:
     """A command and what it prints; Persian as a table, since no terminal lays it out."""
     command = f"weigh {table()['runs'][run]}"
     if language == "fa" and not command.startswith(("weigh fit", "weigh speed")):
-        said = answer(run, "--lang", "fa-u-nu-arabext", "--format", "markdown")
+        said = answer(run, "--lang", TAGS["fa"], "--format", "markdown")
         return f"```console\n$ {command} --lang fa --format markdown\n```\n\n{said}"
     spoken = "" if language == "en" else f" --lang {language}"
     lines = answer(run, "--lang", language).splitlines()
@@ -48,7 +48,7 @@ def draw(name: str, folder: Path) -> Path:
     """A picture as ``--plot`` draws it."""
     run, language = PICTURES[name]
     path = folder / f"{name}.svg"
-    answer(run, "--lang", language, "--plot", str(path))
+    answer(run, "--lang", TAGS.get(language, language), "--plot", str(path))
     return path
 
 
