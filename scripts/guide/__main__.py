@@ -38,6 +38,10 @@ def output(run: str, language: str) -> str:
     if language == "fa" and not command.startswith(("weigh fit", "weigh speed")):
         said = answer(run, "--lang", TAGS["fa"], "--format", "markdown")
         return f"```console\n$ {command} --lang fa --format markdown\n```\n\n{said}"
+    if language == "fa":
+        said = "\n".join(line.rstrip() for line in answer(run, "--lang", TAGS["fa"]).splitlines())
+        told = f"```console\n$ {command} --lang fa\n```"
+        return f'{told}\n\n<div class="spoken" markdown>\n\n```text\n{said}\n```\n\n</div>'
     spoken = "" if language == "en" else f" --lang {language}"
     lines = answer(run, "--lang", language).splitlines()
     said = "\n".join(line.rstrip() for line in lines)
