@@ -37,6 +37,8 @@ def output(run: str, language: str) -> str:
     command = f"weigh {table()['runs'][run]}"
     if language == "fa" and not command.startswith(("weigh fit", "weigh speed")):
         said = answer(run, "--lang", TAGS["fa"], "--format", "markdown")
+        # As code a flag keeps its dashes before it.
+        said = re.sub(r"(?<=\s)--[a-z-]+", r"`\g<0>`", said)
         return f"```console\n$ {command} --lang fa --format markdown\n```\n\n{said}"
     if language == "fa":
         said = "\n".join(line.rstrip() for line in answer(run, "--lang", TAGS["fa"]).splitlines())
