@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from weighbridge.words import use
+
 # A machine with other work to do draws slowly, which says nothing about the code.
 settings.register_profile("here", suppress_health_check=[HealthCheck.too_slow])
 # A run that decides whether a change lands draws the same examples every time.
@@ -26,6 +28,7 @@ def _english(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the machine speaks."""
     for name in LOCALE:
         monkeypatch.delenv(name, raising=False)
+    use("en")
 
 
 @pytest.fixture(autouse=True)

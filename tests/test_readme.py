@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_every_command_of_the_readme_exists() -> None:
 def _examples() -> list[str]:
     """Commands of the README that need neither files of the reader's nor an extra."""
     lines = README.read_text(encoding="utf-8").splitlines()
-    told = [line[2:].partition("   #")[0].strip() for line in lines if line.startswith("$ weigh ")]
+    told = [line[2:].partition("  #")[0].strip() for line in lines if line.startswith("$ weigh ")]
     # Files of the reader's own, a trace, and what goes on until it is ended.
     apart = [f"weigh {name}" for name in ("trace", "watch", "doctor", "serve", "mcp")]
     needs = ("./", "org/", ".log", ".json", "study.toml", " > ", *apart)
@@ -52,5 +53,5 @@ def _examples() -> list[str]:
 def test_the_examples_of_the_readme_answer(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     from weighbridge.cli import main
 
-    assert main(line.partition("    #")[0].split()[1:]) in {0, 1}
+    assert main(shlex.split(line, comments=True)[1:]) in {0, 1}
     assert capsys.readouterr().out

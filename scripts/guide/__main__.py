@@ -17,6 +17,9 @@ PICTURES = {f"{run}.{each}": (run, each) for run in ("plan", "speed") for each i
 # Persian as its page has it, with its own digits.
 TAGS = {"fa": "fa-u-nu-arabext"}
 PLACE = re.compile(r"\{\{(\$ ?)?(\w+)\}\}")
+# A cell of a row that is laid out by spaces, and a flag within it.
+_CELL, _FLAG = re.compile(r"\S+(?: \S+)*"), re.compile(r"--[a-z-]+")
+_ISOLATE, _POP = "\u2068", "\u2069"
 _NUMBER = re.compile(r"-?\d+\.\d+")
 # Coordinates may differ in their last places between processors.
 _CLOSE = 0.05
@@ -41,13 +44,19 @@ def output(run: str, language: str) -> str:
         said = re.sub(r"(?<=\s)--[a-z-]+", r"`\g<0>`", said)
         return f"```console\n$ {command} --lang fa --format markdown\n```\n\n{said}"
     if language == "fa":
-        said = "\n".join(line.rstrip() for line in answer(run, "--lang", TAGS["fa"]).splitlines())
+        lines = answer(run, "--lang", TAGS["fa"]).splitlines()
+        said = "\n".join(_CELL.sub(_isolated, line.rstrip()) for line in lines)
         told = f"```console\n$ {command} --lang fa\n```"
         return f'{told}\n\n<div class="spoken" markdown>\n\n```text\n{said}\n```\n\n</div>'
     spoken = "" if language == "en" else f" --lang {language}"
     lines = answer(run, "--lang", language).splitlines()
     said = "\n".join(line.rstrip() for line in lines)
     return f"```console\n$ {command}{spoken}\n{said}\n```"
+
+
+def _isolated(cell: re.Match[str]) -> str:
+    """A cell that keeps its place in a row from the right, and its flags their dashes."""
+    return f"{_ISOLATE}{_FLAG.sub(f'{_ISOLATE}\\g<0>{_POP}', cell[0])}{_POP}"
 
 
 def draw(name: str, folder: Path) -> Path:

@@ -98,3 +98,11 @@ def test_checkpointing_saves_and_more_layers_per_segment_cost_recomputation() ->
         for kind in ("none", "full", "every-4")
     )
     assert every < full < none / 10
+
+
+def test_prepared_for_kbit_training_is_checkpointed_unless_told_otherwise() -> None:
+    assumed = wb.train("llama-3.1-8b", method="qlora")
+    assert assumed.total == wb.train("llama-3.1-8b", method="qlora", checkpointing="full").total
+    plain = wb.train("llama-3.1-8b", method="qlora", kbit_upcast=False)
+    assert plain.setup.checkpointing == "none"
+    assert any("prepare_model_for_kbit_training enables it" in note for note in assumed.assumptions)

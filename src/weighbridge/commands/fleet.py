@@ -24,7 +24,8 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     named = any(each.partition("=")[0] == "--engine" for each in arguments)
     known = list(arguments) if named else [*arguments, "--engine", "vllm"]
     add_request(parser, known)
-    group = parser.add_argument_group("fleet")
+    # Users of a fleet think between answers, so --users is no longer another word for sequences.
+    group = parser.add_argument_group("fleet", conflict_handler="resolve")
     for option in FLEET:
         add_option(group, option, None)
     parser.add_argument("--plot", metavar="FILE", help="draw latency against load: .svg or .png")

@@ -41,7 +41,7 @@ DEPLOYMENT = (
 WORKLOAD = (
     Option("input_tokens", "tokens of the prompt", "TOKENS", ("--isl",), kind="count"),
     Option("output_tokens", "tokens to generate", "TOKENS", ("--osl",), kind="count"),
-    Option("concurrency", "sequences at once", "N", ("--batch",), kind="count"),
+    Option("concurrency", "sequences at once", "N", ("--batch", "--users"), kind="count"),
 )
 PARALLEL = (
     "tensor_parallel_size",

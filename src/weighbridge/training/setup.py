@@ -23,6 +23,14 @@ DEFAULT_LENGTH = 2048
 CUT_STATES = frozenset({"zero1", "zero2", "zero3", "fsdp", "fsdp2", "megatron"})
 CUT_GRADIENTS = frozenset({"zero2", "zero3", "fsdp", "fsdp2"})
 CUT_WEIGHTS = frozenset({"zero3", "fsdp", "fsdp2"})
+NOT_CHECKPOINTED = (
+    "no activation checkpointing assumed, as Trainer's default; set it with --checkpointing full"
+)
+# PEFT's function enables it unless told otherwise (utils/other.py, use_gradient_checkpointing).
+CHECKPOINTED = (
+    "full activation checkpointing assumed, as prepare_model_for_kbit_training enables it; "
+    "--checkpointing none leaves it out"
+)
 
 
 class Setup(NamedTuple):
@@ -134,17 +142,17 @@ def settle(model: Model, training: Training, machine: Machine | None) -> Setup:
         )
     adapters = _adapters(model, training, regime) if adapted else None
     said += _of_adapters(model, training, adapters)
-    checkpointing, every = _checkpointing(training.checkpointing)
-    if training.checkpointing is None:
-        said.append("no activation checkpointing assumed, as Trainer's default; "
-                    "set it with --checkpointing full")  # fmt: skip
     storage = _storage(model, training)
+    prepared = storage is not None and _upcast(training)
+    if training.checkpointing is None:
+        said.append(CHECKPOINTED if prepared else NOT_CHECKPOINTED)
+    checkpointing, every = _checkpointing(training.checkpointing or ("full" if prepared else None))
     if left_in_16_bit(storage, model):
         said.append(left_in_16_bit(storage, model) + _widened(training))
     loss = training.loss
     if loss == "auto":
         loss = training.kernels if training.kernels in LOSSES else "hf"
-    wide = storage is not None and _upcast(training) and not regime.casts
+    wide = prepared and not regime.casts
     style = Style(
         compute=4 if wide else regime.compute,
         residual=4 if wide else regime.residual,

@@ -42,7 +42,7 @@ export function Training() {
         />
         <div class="pair">
           <Choice name="optimizer" label={t('training.optimizer')} value={text('optimizer', 'adamw')} items={OPTIMIZERS.map((value) => ({ value, label: value }))} onChange={(value) => set('optimizer', value)} />
-          <Choice name="checkpointing" label={t('training.checkpointing')} value={text('checkpointing', 'none')} items={CHECKPOINTINGS.map((value) => ({ value, label: value }))} onChange={(value) => set('checkpointing', value)} />
+          <Choice name="checkpointing" label={t('training.checkpointing')} value={text('checkpointing', method === 'qlora' ? 'full' : 'none')} items={CHECKPOINTINGS.map((value) => ({ value, label: value }))} onChange={(value) => set('checkpointing', value)} />
           <Choice name="sharding" label={t('training.sharding')} value={text('sharding', '')} items={[auto, ...choices('sharding', ['none', 'ddp', 'zero3', 'fsdp2'])]} onChange={(value) => set('sharding', value)} />
           <Choice name="precision" label={t('training.precision')} value={text('precision', '')} items={[auto, ...PRECISIONS.map((value) => ({ value, label: value }))]} onChange={(value) => set('precision', value)} />
           <Choice name="offload" label={t('training.offload')} value={text('offload', 'none')} items={choices('offload', ['none'])} onChange={(value) => set('offload', value)} />
