@@ -56,7 +56,8 @@ def output(run: str, language: str) -> str:
 
 def _isolated(cell: re.Match[str]) -> str:
     """A cell that keeps its place in a row from the right, and its flags their dashes."""
-    return f"{_ISOLATE}{_FLAG.sub(f'{_ISOLATE}\\g<0>{_POP}', cell[0])}{_POP}"
+    flags = _FLAG.sub(lambda flag: f"{_ISOLATE}{flag[0]}{_POP}", cell[0])
+    return f"{_ISOLATE}{flags}{_POP}"
 
 
 def draw(name: str, folder: Path) -> Path:
