@@ -57,7 +57,9 @@ def output(run: str, language: str) -> str:
 def _isolated(cell: re.Match[str]) -> str:
     """A cell that keeps its place in a row from the right, and its flags their dashes."""
     flags = _FLAG.sub(lambda flag: f"{_ISOLATE}{flag[0]}{_POP}", cell[0])
-    return f"{_ISOLATE}{flags}{_POP}"
+    # Words of Persian, whatever their cell begins with, go from the right.
+    whole = "\u2067" if re.search("[\u0600-\u06ef]", flags) else _ISOLATE
+    return f"{whole}{flags}{_POP}"
 
 
 def draw(name: str, folder: Path) -> Path:
