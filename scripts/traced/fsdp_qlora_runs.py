@@ -17,8 +17,10 @@ from typing import Any
 
 import torch
 
+from scripts.traced.fsdp1_wrap import wrap
 from weighbridge.model.catalog import find
 from weighbridge.trace.build import build, give_storage
+from weighbridge.trace.log import Log
 from weighbridge.trace.measure import CUBLAS_WORKSPACE
 from weighbridge.trace.optimizers import make_optimizer, states_of
 from weighbridge.trace.passes import fake_world
@@ -31,7 +33,20 @@ TARGETS = "k_proj,q_proj,v_proj,up_proj,down_proj,gate_proj"
 
 
 def traced_reserved(row: dict[str, Any]) -> int:
-    """Peak of the allocator's segments over two steps."""
+    """Peak of the allocator's segments over two steps, those that wrapping left included."""
+    return _replayed(_log_of(row, 1, steps=2))
+
+
+def reserved_after_wrap(row: dict[str, Any], ranks: int) -> int:
+    """Segments that are reserved once the model is wrapped, before the first step."""
+    return _replayed(_log_of(row, ranks, steps=0))
+
+
+def _replayed(log: Log) -> int:
+    return replay([storage.size for storage in log.storages], log.events).peak_reserved
+
+
+def _log_of(row: dict[str, Any], ranks: int, steps: int) -> Log:
     found = find(row["model"])
     assert found is not None
     question = Question(
@@ -39,24 +54,32 @@ def traced_reserved(row: dict[str, Any]) -> int:
         adapters_fp32=False, lora_dropout=0.1, checkpointing=True, reentrant=True,
     )  # fmt: skip
     model = build(question).to(torch.device("meta"))
-    trained = [each for each in model.parameters() if each.requires_grad]
-    for each in trained:
-        each.data = each.data.to(torch.bfloat16)
+    for each in model.parameters():
+        if each.requires_grad:
+            each.data = each.data.to(torch.bfloat16)
     with ExitStack() as stack:
         stack.enter_context(fake_world(fake=True))
         stack.enter_context(real_roads("cuda", "auto"))
         size = found.config["max_position_embeddings"]
-        every = torch.empty((size, size), dtype=torch.long, device="meta")
+        every = torch.empty((size, size), dtype=torch.bool, device="meta")
         model.register_buffer("causal_mask", every, persistent=False)
         give_storage(model)
         stack.enter_context(_masks(model))
-        trained = [each for each in model.parameters() if each.requires_grad]
         tracker = StorageTracker(model, CUBLAS_WORKSPACE)
-        tracker.adopt(model.parameters(), "parameter")
         tracker.adopt(model.buffers(), "buffer")
-        _loop(model, make_optimizer("adamw_torch", trained), tracker, row)
-        log = tracker.log()
-    return replay([storage.size for storage in log.storages], log.events).peak_reserved
+        with tracker.running():
+            wrap(model, _is_unit, ranks)
+        trained = [each for each in model.parameters() if each.requires_grad]
+        _loop(model, make_optimizer("adamw_torch", trained), tracker, row, steps)
+        return tracker.log()
+
+
+def _is_unit(module: torch.nn.Module) -> bool:
+    """get_wrapping_policy of train.py: decoder layers, and trained modules without children."""
+    weight = getattr(module, "weight", None)
+    leaf = next(module.children(), None) is None
+    trained = leaf and weight is not None and bool(weight.requires_grad)
+    return trained or type(module).__name__ == "LlamaDecoderLayer"
 
 
 @contextmanager
@@ -65,13 +88,10 @@ def _masks(model: Any) -> Iterator[None]:
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
     from transformers.models.llama import modeling_llama
 
-    def whole(*_: Any, inputs_embeds: Any, attention_mask: Any, **__: Any) -> Any:
+    def whole(*_: Any, inputs_embeds: Any, **__: Any) -> Any:
         batch, kind = inputs_embeds.shape[0], inputs_embeds.dtype
-        least, length = torch.finfo(kind).min, attention_mask.shape[-1]
-        made = model.causal_mask[None, None, :, :].repeat(batch, 1, 1, 1).to(kind) * least
-        absent = made[..., :length].eq(0.0) * attention_mask[:, None, None, :].eq(0.0)
-        made[..., :length] = made[..., :length].masked_fill(absent, least)
-        return made
+        every = model.causal_mask[None, None, :, :].repeat(batch, 1, 1, 1)
+        return every.to(kind) * torch.finfo(kind).min
 
     def attend(module: Any, q: Any, k: Any, v: Any, mask: Any, **kwargs: Any) -> Any:
         cut = mask[:, :, torch.arange(q.shape[-2]), : k.shape[-2]]
@@ -88,26 +108,24 @@ def _masks(model: Any) -> Iterator[None]:
         functions["sdpa"] = before
 
 
-def _loop(model: Any, optimizer: Any, tracker: StorageTracker, row: dict[str, Any]) -> None:
+def _loop(
+    model: Any, optimizer: Any, tracker: StorageTracker, row: dict[str, Any], steps: int
+) -> None:
     shape = (row["batch"], row["seq_len"])
     with tracker.running():
-        for _ in range(2):
+        for _ in range(steps):
             ids = torch.zeros(shape, dtype=torch.long)
-            mask = torch.ones(shape, dtype=torch.long)
-            output, loss = _forward(model, ids, mask)
+            output, loss = _forward(model, ids)
             loss.backward()
-            trained = [each for group in optimizer.param_groups for each in group["params"]]
-            torch.nn.utils.clip_grad_norm_(trained, 0.3)
             optimizer.step()
             tracker.tag(states_of(optimizer), "optimizer")
             optimizer.zero_grad()
-            output = loss = None
-    del output, loss
+            del output, loss
 
 
-def _forward(model: Any, ids: Any, mask: Any) -> tuple[Any, Any]:
+def _forward(model: Any, ids: Any) -> tuple[Any, Any]:
     """LlamaForCausalLM.forward of 4.38: fp32 logits, shifted by a contiguous copy."""
-    output = model(input_ids=ids, attention_mask=mask)
+    output = model(input_ids=ids)
     output.logits = output.logits.float()
     shifted = output.logits[..., :-1, :].contiguous()
     labels = ids[..., 1:].contiguous().view(-1)

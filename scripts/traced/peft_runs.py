@@ -41,8 +41,9 @@ def peft_model(row: dict[str, Any], device: str = "meta") -> Any:
     names = set(kind.__dataclass_fields__)
     values = {name: value for name, value in row["adapter"].items() if name in names}
     values["task_type"] = "CAUSAL_LM"
+    autocast = row["training"].get("autocast_adapter_dtype", True)
     with torch.device(device):
-        return peft.get_peft_model(base, kind(**values))  # type: ignore[arg-type]
+        return peft.get_peft_model(base, kind(**values), autocast_adapter_dtype=autocast)  # type: ignore[arg-type]
 
 
 def _without_values(row: dict[str, Any]) -> Any:

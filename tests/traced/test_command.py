@@ -44,6 +44,8 @@ def test_the_traced_class_has_the_parameters_of_our_facts(name: str) -> None:
         ({"batch": 0}, "batch"),
         ({"steps": 99}, "steps"),
         ({"ranks": 8}, "ranks"),
+        ({"dtype": "amp-bf16"}, "--pass train"),
+        ({"dtype": "amp-bf16", "pass": "train", "ranks": 8}, "one rank"),
         ({"trust_remote_code": True}, "trust_remote_code"),
     ],
 )

@@ -13,6 +13,7 @@ from traced.tiny import DEEPSEEK, LLAMA, MIXTRAL, ask  # noqa: E402
 from weighbridge.trace.build import build, parameter_table  # noqa: E402
 from weighbridge.trace.log import Log, by_category, peaks  # noqa: E402
 from weighbridge.trace.measure import trace  # noqa: E402
+from weighbridge.trace.tracker import StorageTracker  # noqa: E402
 
 
 def traced(config: dict[str, Any] = LLAMA, **options: Any) -> Log:
@@ -126,6 +127,46 @@ def test_experts_of_a_large_model_are_built_without_host_memory() -> None:
 def test_experts_are_run_grouped() -> None:
     log = traced(MIXTRAL, run="prefill")
     assert any("grouped_mm" in storage.operator for storage in log.storages)
+
+
+@pytest.mark.parametrize(
+    ("name", "pick"),
+    [
+        ("gather", lambda x, i: x.gather(1, i)),
+        ("index_select", lambda x, i: x.index_select(0, i[0, :4])),
+        ("index", lambda x, i: x[i[0, :4]]),
+        ("topk", lambda x, _: x.topk(2)[0]),
+        ("max", lambda x, _: x.max(1)[0]),
+    ],
+)
+def test_what_picks_elements_fills_its_gradient_in_place(name: str, pick: Any) -> None:
+    """Watched, autograd leaves zeros beside it; the allocator of a bare run never holds two."""
+    size = 512 * 512 * 4
+    index = torch.zeros(512, 512, dtype=torch.long)
+    assert _highest_of_bare_run(pick, index) < 2.9 * size  # input, gradient, what was picked
+    tracker = StorageTracker()
+    x = torch.ones(512, 512, requires_grad=True)
+    with tracker.running():
+        pick(x, index).sum().backward()
+    whole = [storage for storage in tracker.log().storages if storage.size == size]
+    picked = name == "gather"  # as large as the input, and so is its index's gradient
+    assert len([each for each in whole if "scatter" in each.operator]) == 0
+    assert len([each for each in whole if "new_zeros" in each.operator]) == 1
+    assert len(whole) == 1 + picked
+
+
+def _highest_of_bare_run(pick: Any, index: Any) -> int:
+    from torch.profiler import ProfilerActivity, profile
+
+    x = torch.ones(512, 512, requires_grad=True)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        pick(x, index).sum().backward()
+    held = highest = x.nbytes
+    events = [e for e in watched.profiler.kineto_results.events() if e.name() == "[memory]"]
+    for event in sorted(events, key=lambda each: each.start_ns()):
+        held += event.nbytes()
+        highest = max(highest, held)
+    return highest
 
 
 class TestAdapters:

@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 
+from weighbridge.trace.autocast import below, in_product_type
+
 aten = torch.ops.aten
 HALF = (torch.float16, torch.bfloat16)
 LARGEST_FLASH_HEAD = 256
@@ -55,11 +57,13 @@ def attention_of(kernel: str) -> Callable[..., torch.Tensor]:
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Any:
+        query, key, value, attn_mask = in_product_type((query, key, value, attn_mask))
         name = chosen_kernel(query, key, value, attn_mask, gqa=enable_gqa, kernel=kernel)
         if query.dim() != 4:
             name = "math"
         run = {"flash": _flash, "efficient": _efficient, "cudnn": _cudnn, "math": _math}[name]
-        return run(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
+        with below():
+            return run(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
 
     return attend
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from weighbridge.trace.autocast import casting, widen_outputs
 from weighbridge.trace.optimizers import make_optimizer, states_of
 from weighbridge.trace.question import Question
 from weighbridge.trace.tracker import StorageTracker
@@ -108,7 +109,9 @@ class Training:
         batch = _with_decoder_ids(self.model, batch)
         tracker.tag(batch.values(), "input")
         with tracker.phase(f"forward {name}"):
-            out = self.model(**batch)
+            with casting(question):
+                out = self.model(**batch)
+            widen_outputs(out, question)
         self.outputs = None
         loss = out.loss
         logits = logits_of(out)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from weighbridge.trace.attention import card_attention
+from weighbridge.trace.autocast import card_casts
 
 
 @contextmanager
@@ -39,6 +40,7 @@ def real_roads(target: str, kernel: str) -> Iterator[None]:
         enter(replaced(PreTrainedModel, "warn_if_padding_and_no_attention_mask", _nothing))
         if target == "cuda":
             enter(card_attention(kernel))
+            enter(card_casts())
             enter(replaced(torch.nn.functional, "dropout", _card_dropout))
         yield
 

@@ -29,7 +29,8 @@ class _Product4bit(torch.autograd.Function):
     def forward(ctx: Any, x: Any, packed: Any, shape: Any, bias: Any) -> Any:
         ctx.save_for_backward(packed)
         ctx.shape = shape
-        dense = torch.empty(shape, dtype=x.dtype, device=x.device)
+        kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        dense = torch.empty(shape, dtype=kind, device=x.device)
         return nn.functional.linear(x, dense, bias)
 
     @staticmethod

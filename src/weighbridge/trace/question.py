@@ -15,7 +15,10 @@ ATTENTION = ("eager", "sdpa", "flash_attention_2")
 KERNELS = ("auto", "flash", "efficient", "cudnn", "math")
 OPTIMIZERS = ("adamw_torch_fused", "adamw_torch", "adamw_forloop", "adamw_8bit", "sgd",
               "sgd_momentum", "muon", "adafactor", "none")  # fmt: skip
-DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+# Autocast by the names of `weigh train --precision`: the type of products; weights are fp32.
+AUTOCAST = {"amp-bf16": "bfloat16", "amp-fp16": "float16"}
+DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32",
+          **dict.fromkeys(AUTOCAST, "float32")}  # fmt: skip
 TARGETS = ("cuda", "cpu")
 
 OPTIONS = (
@@ -26,7 +29,8 @@ OPTIONS = (
     Option("decode_steps", "tokens decoded after the prompt", "N", kind="count"),
     Option("logits_to_keep", "positions of a prompt whose logits are made; 0 is all", "N",
            kind="count"),
-    Option("dtype", "type of weights and computation", "TYPE", choices=tuple(DTYPES)),
+    Option("dtype", "type of weights and computation; amp-… is autocast over fp32 weights", "TYPE",
+           ("--precision",), choices=tuple(DTYPES)),
     Option("attn_implementation", "attention of Transformers", "NAME", choices=ATTENTION),
     Option("attention_kernel", "kernel that sdpa takes on the card", "NAME", choices=KERNELS),
     Option("padded", "the batch has padding, so that a mask is passed", "", kind="flag"),
@@ -129,6 +133,10 @@ def _check(question: Question) -> None:
     if question.extend and (question.layers or question.ranks > 1):
         raise RequestError("extend traces depths of its own choice on one rank; leave layers and "
                            "ranks out")  # fmt: skip
+    if question.dtype in AUTOCAST and (question.run != "train" or question.ranks > 1):
+        raise RequestError(
+            f"{question.dtype} is autocast over fp32 weights; it needs --pass train on one rank"
+        )
     if question.ranks > 1 and (question.run != "train" or question.method != "full"):
         raise RequestError(
             "ranks shards full training (FSDP2); it needs --pass train --method full"

@@ -16,6 +16,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
 from torch.utils._pytree import tree_leaves
 
+from weighbridge.trace.filled import as_real
 from weighbridge.trace.log import Log, Phase, Storage
 from weighbridge.trace.modules import ModuleNames
 
@@ -46,7 +47,7 @@ class StorageTracker(TorchDispatchMode):
     ) -> Any:
         if any(_is_wrapper(kind) for kind in types):
             return NotImplemented  # its own dispatch comes back with the tensors inside
-        out = func(*args, **(kwargs or {}))
+        out = as_real(func)(*args, **(kwargs or {}))
         if self.paused:
             return out
         if self.workspace and func.__name__.partition(".")[0] in MATRIX_PRODUCTS:
