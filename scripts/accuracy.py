@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 
 from scripts import accuracy_sglang, accuracy_tensorrt_llm, accuracy_vllm
+from scripts.documents.accuracy import stale
 from scripts.llama_cpp_accuracy import report as llama_cpp_report
 from scripts.report import ROOT, table, write, write_part
 from weighbridge.measure.accuracy.figures import figures_of
@@ -133,7 +134,10 @@ def baseline(*, check: bool) -> bool:
         return write(BASELINE, baseline_text(found), check=False)
     worse = regressions(found, read_baseline(str(BASELINE)))
     print("\n".join(worse) or "no set of rows is worse than docs/accuracy_baseline.json")
-    return not worse
+    old = stale(found)
+    if old:
+        print(f"run python -m scripts.documents.accuracy: {', '.join(old)}", file=sys.stderr)
+    return not worse and not old
 
 
 def main() -> int:

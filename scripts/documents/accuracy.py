@@ -1,20 +1,22 @@
 """`python -m scripts.documents.accuracy`: the report of `weigh accuracy` as plots and a summary.
 
 It asks for every measured row, which takes minutes; the page is made from what it writes,
-``docs/accuracy_summary.json`` and ``docs/images/*.svg``. ``scripts/accuracy --check`` holds the
-figures themselves to ``docs/accuracy_baseline.json``.
+``docs/accuracy_summary.json`` and ``docs/images/*.svg``. ``scripts/accuracy --check``, which has
+the figures at hand, holds those files to them (``stale``).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from math import floor, log10
+from math import floor, isclose, log10
+from typing import Any
 
 from scripts.report import ROOT
 from weighbridge.measure.accuracy.everything import collect
 from weighbridge.measure.accuracy.figure import Figure
-from weighbridge.measure.accuracy.report import Group, group_of
+from weighbridge.measure.accuracy.figures import SETS
+from weighbridge.measure.accuracy.report import Group, Report, group_of
 
 SUMMARY = ROOT / "docs" / "accuracy_summary.json"
 IMAGES = ROOT / "docs" / "images"
@@ -27,27 +29,72 @@ STYLE = (
 
 def main() -> None:
     """Collect, draw, write."""
-    made = collect()
+    made = collect(SETS)
     IMAGES.mkdir(exist_ok=True)
-    sets = sorted({figure.set for figure in made.figures})
-    for name in sets:
-        mine = [each for each in made.figures if each.set == name]
-        (IMAGES / f"accuracy-{name}.svg").write_text(scatter(mine), encoding="utf-8")
-    (IMAGES / "coverage.svg").write_text(bars(by_engine(made.figures)), encoding="utf-8")
+    for name, text in pictures(made.figures).items():
+        (IMAGES / name).write_text(text, encoding="utf-8")
     data = {
-        "sets": sets,
+        **summary(made),
+        "peers": [
+            {key: round(v, 6) if isinstance(v, float) else v for key, v in peer.to_dict().items()}
+            for peer in made.peers
+        ],
+    }
+    SUMMARY.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def pictures(figures: Iterable[Figure]) -> dict[str, str]:
+    """Every plot by the name of its file."""
+    by_set: dict[str, list[Figure]] = {}
+    for figure in figures:
+        by_set.setdefault(figure.set, []).append(figure)
+    drawn = {f"accuracy-{name}.svg": scatter(mine) for name, mine in sorted(by_set.items())}
+    everything = [figure for mine in by_set.values() for figure in mine]
+    return {**drawn, "coverage.svg": bars(by_engine(everything))}
+
+
+def summary(made: Report) -> dict[str, Any]:
+    """What the page says in figures, but for the peers, whose answers take minutes."""
+    return {
+        "sets": sorted({figure.set for figure in made.figures}),
         "engines": [group.to_dict() for group in by_engine(made.figures)],
         "worst": [
             {"set": f.set, "id": f.id[:60], "quantity": f.quantity, "error": round(f.error, 4),
              "source": f.source[:120]}
             for f in made.worst(20)
         ],
-        "peers": [
-            {key: round(v, 6) if isinstance(v, float) else v for key, v in peer.to_dict().items()}
-            for peer in made.peers
-        ],
     }  # fmt: skip
-    SUMMARY.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def stale(made: Report) -> list[str]:
+    """The files that are not what these figures make."""
+    found = [
+        f"docs/images/{name}"
+        for name, text in pictures(made.figures).items()
+        if not (IMAGES / name).exists() or not alike(text, (IMAGES / name).read_text("utf-8"))
+    ]
+    held = json.loads(SUMMARY.read_text(encoding="utf-8"))
+    now = json.loads(json.dumps(summary(made)))
+    return found if close(now, {key: held.get(key) for key in now}) else [*found, SUMMARY.name]
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two plots are the same; a dot in two hundred may be rounded to the next place."""
+    left, right = one.splitlines(), other.splitlines()
+    dots = [{line for line in each if line.startswith("<circle")} for each in (left, right)]
+    rest = [[line for line in each if not line.startswith("<circle")] for each in (left, right)]
+    return rest[0] == rest[1] and len(dots[0] ^ dots[1]) <= len(dots[0]) // 100
+
+
+def close(one: Any, other: Any) -> bool:
+    """Whether two answers are the same but for the last places of their floats."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(close, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return isclose(one, other, rel_tol=1e-6, abs_tol=1.1e-4)
+    return bool(one == other)
 
 
 def by_engine(figures: Iterable[Figure]) -> list[Group]:

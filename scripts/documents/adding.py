@@ -1,4 +1,4 @@
-"""How to add each thing: the rows of CONTRIBUTING.md, each with the check that must pass."""
+"""How to add each thing: the rows of CONTRIBUTING.md, each with the page that leads through it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from scripts.documents.text import page
 from scripts.report import ROOT
 
 BASE = ROOT / "CONTRIBUTING.md"
-CHECKS = {
-    "a model of a known family": "./scripts/models",
-    "an architecture of known parts": ".venv/bin/python -m pytest tests/model",
-    "an attention or state kind": ".venv/bin/python -m pytest tests/model tests/speed",
-    "a storage format": ".venv/bin/python -m pytest tests/formats",
-    "a card": ".venv/bin/python -m pytest tests/hardware",
-    "a price": ".venv/bin/python -m pytest tests/hardware",
-    "what a format costs in quality": ".venv/bin/python -m pytest tests/formats",
-    "what is recommended": ".venv/bin/python -m pytest tests/search",
-    "an engine": ".venv/bin/python -m pytest tests/engine",
-    "an optimizer, a way to a loss": ".venv/bin/python -m pytest tests/training",
-    "an engine's flag": ".venv/bin/python -m pytest tests/launch",
-    "an engine's launch command": ".venv/bin/python -m pytest tests/launch",
-    "a line of an engine's log": ".venv/bin/python -m pytest tests/measure",
-    "a version of Transformers": ".venv/bin/python -m pytest tests/engine",
-    "a language": ".venv/bin/python -m pytest tests/words",
-    "a rule of thumb": ".venv/bin/python -m pytest tests/rules",
-    "a measured run": "./scripts/accuracy",
+WHERE = {
+    "a model of a known family": "model.md",
+    "an architecture of known parts": "architecture.md",
+    "an attention or state kind": "mixer.md",
+    "a storage format": "format.md",
+    "a card": "card.md#a-card",
+    "a price": "card.md#a-price",
+    "what a format costs in quality": "format.md#what-it-costs-in-quality",
+    "what is recommended": "choice.md#what-is-recommended",
+    "a kind of study, an engine whose formulas take arrays": "choice.md#a-kind-of-study",
+    "an engine": "engine.md",
+    "an optimizer, a way to a loss": "optimizer.md",
+    "an engine's flag": "launch.md#an-engines-flag",
+    "an engine's launch command": "launch.md#a-launch-command",
+    "a target of `--emit`": "launch.md#an-emit-target",
+    "a line of an engine's log": "log-line.md",
+    "a version of Transformers": "choice.md#a-version-of-transformers",
+    "a language": "language.md",
+    "something that `weigh check` can expect": "rule.md#something-that-weigh-check-can-expect",
+    "a rule of thumb": "rule.md#a-rule-of-thumb",
+    "a measured run": "measured-run.md",
 }
-"""What to run, where it is not the whole of ./scripts/test."""
+"""The section of docs/how-to/add for each row."""
 
 
 def rows() -> list[tuple[str, str]]:
@@ -37,10 +40,16 @@ def rows() -> list[tuple[str, str]]:
 
 def adding() -> str:
     """The page."""
-    parts = [
-        f"## {thing[0].upper()}{thing[1:]}\n\nWrite {text.rstrip('.')}.\n\nThen "
-        f"`{CHECKS.get(thing, './scripts/test')}`, and `python -m scripts.documents`, which puts "
-        "it into the reference."
+    lines = [
+        f"- [{thing[0].upper()}{thing[1:]}](add/{WHERE[thing]}): {text.rstrip('.')}."
         for thing, text in rows()
     ]
-    return page("To add …", "Paths are below `src/weighbridge` unless they name more.", *parts)
+    return page(
+        "To add …",
+        "Each page adds an example, step by step; a test follows it to the letter in a copy of the "
+        "repository, and `python -m scripts.documents.follow PAGE` with the tests that it names. "
+        "Paths in this list are below `src/weighbridge` unless they name more.",
+        "\n".join(lines),
+        "Then `./scripts/test`, and `python -m scripts.documents`, which puts what is new into the "
+        "reference.",
+    )

@@ -13,10 +13,13 @@ from scripts.report import ROOT, write
 
 LANGUAGES = ("en", "tr", "fa", "zh")
 PAGES, DOCS = Path(__file__).parent / "pages", ROOT / "docs"
-PICTURES = {f"plan.{language}": ("plan", language) for language in LANGUAGES} | {
-    "speed": ("speed", "en")
-}
+PICTURES = {f"{run}.{each}": (run, each) for run in ("plan", "speed") for each in LANGUAGES}
+# Persian as its page has it, with its own digits.
+TAGS = {"fa": "fa-u-nu-arabext"}
 PLACE = re.compile(r"\{\{(\$ ?)?(\w+)\}\}")
+# A cell of a row that is laid out by spaces, and a flag within it.
+_CELL, _FLAG = re.compile(r"\S+(?: \S+)*"), re.compile(r"--[a-z-]+")
+_ISOLATE, _POP = "\u2068", "\u2069"
 _NUMBER = re.compile(r"-?\d+\.\d+")
 # Coordinates may differ in their last places between processors.
 _CLOSE = 0.05
@@ -36,19 +39,34 @@ def output(run: str, language: str) -> str:
     """A command and what it prints; Persian as a table, since no terminal lays it out."""
     command = f"weigh {table()['runs'][run]}"
     if language == "fa" and not command.startswith(("weigh fit", "weigh speed")):
-        said = answer(run, "--lang", "fa-u-nu-arabext", "--format", "markdown")
+        said = answer(run, "--lang", TAGS["fa"], "--format", "markdown")
+        # As code a flag keeps its dashes before it.
+        said = re.sub(r"(?<=\s)--[a-z-]+", r"`\g<0>`", said)
         return f"```console\n$ {command} --lang fa --format markdown\n```\n\n{said}"
+    if language == "fa":
+        lines = answer(run, "--lang", TAGS["fa"]).splitlines()
+        said = "\n".join(_CELL.sub(_isolated, line.rstrip()) for line in lines)
+        told = f"```console\n$ {command} --lang fa\n```"
+        return f'{told}\n\n<div class="spoken" markdown>\n\n```text\n{said}\n```\n\n</div>'
     spoken = "" if language == "en" else f" --lang {language}"
     lines = answer(run, "--lang", language).splitlines()
     said = "\n".join(line.rstrip() for line in lines)
     return f"```console\n$ {command}{spoken}\n{said}\n```"
 
 
+def _isolated(cell: re.Match[str]) -> str:
+    """A cell that keeps its place in a row from the right, and its flags their dashes."""
+    flags = _FLAG.sub(lambda flag: f"{_ISOLATE}{flag[0]}{_POP}", cell[0])
+    # Words of Persian, whatever their cell begins with, go from the right.
+    whole = "\u2067" if re.search("[\u0600-\u06ef]", flags) else _ISOLATE
+    return f"{whole}{flags}{_POP}"
+
+
 def draw(name: str, folder: Path) -> Path:
     """A picture as ``--plot`` draws it."""
     run, language = PICTURES[name]
     path = folder / f"{name}.svg"
-    answer(run, "--lang", language, "--plot", str(path))
+    answer(run, "--lang", TAGS.get(language, language), "--plot", str(path))
     return path
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from scripts.documents import adding, articles, evidence, examples
+from scripts.documents import articles, evidence, examples
 from scripts.documents.asked import TERM_WORDS, makers
 from scripts.documents.pages import PAGES
 from scripts.documents.reference_commands import arguments_of
@@ -127,17 +127,6 @@ def test_every_claim_and_every_kind_of_rule_is_among_the_articles() -> None:
     claims = {claim.id for claim in claims_for(articles.plan_of(articles.LLAMA_2))}
     assert claims <= shown
     assert shown <= claims | {rule.id for rule in RULES}
-
-
-def test_every_row_of_contributing_says_how_it_is_checked() -> None:
-    root = DOCS.parent
-    things = {thing for thing, _ in adding.rows()}
-    assert len(things) > 15
-    assert set(adding.CHECKS) <= things
-    for check in adding.CHECKS.values():
-        folders = [word for word in check.split() if word.startswith(("tests/", "./"))]
-        assert folders
-        assert all((root / folder).exists() for folder in folders), check
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -17,7 +17,14 @@ from weighbridge.commands.plan import add_plan_arguments
 from weighbridge.commands.shared import request_options
 from weighbridge.engine import MODULES, Engine
 from weighbridge.errors import LaunchError
-from weighbridge.launch import ENGINES, TARGETS, engine_module, read_command, write
+from weighbridge.launch import (
+    ENGINES,
+    TARGETS,
+    engine_module,
+    read_command,
+    target_engine,
+    write,
+)
 from weighbridge.launch.docker import docker_words
 from weighbridge.launch.kubernetes import manifests
 from weighbridge.launch.settle import settle
@@ -187,8 +194,7 @@ def plan_of(engine: str, **options: Any) -> Plan:
 
 @pytest.mark.parametrize("target", [t for t in TARGETS if t != "transformers"])
 def test_what_is_written_says_the_plan_and_how_to_verify_it(target: str) -> None:
-    engine = {"trtllm": "tensorrt-llm", "docker": "vllm", "k8s": "vllm", "kserve": "vllm",
-              "skypilot": "vllm"}.get(target, target)  # fmt: skip
+    engine = target_engine(target, None)
     weights = {"weights": "q8_0"} if engine in WEIGHTS else {}
     text = write(plan_of(engine, max_num_seqs=4, **weights), target)
     lines = text.splitlines()

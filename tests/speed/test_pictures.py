@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,17 @@ def test_a_picture_that_cannot_be_written_is_refused(
     pytest.importorskip("matplotlib")
     assert main(["speed", "gpt2", "--on", "t4", "--engine", "vllm", "--plot", path]) == 2
     assert what in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("language", ["tr", "fa-u-nu-arabext", "zh"])
+def test_labels_of_an_svg_are_in_the_language_asked_for(tmp_path: Path, language: str) -> None:
+    """Labels with a letter that English has none of, and what is the same everywhere."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "speed.svg"
+    given = ["speed", "gpt2", "--on", "t4", "--engine", "vllm", "--plot", str(path)]
+    assert main([*given, "--lang", language]) == 0
+    labels = re.findall(r"<text[^>]*>([^<]+)</text>", path.read_text(encoding="utf-8"))
+    same = {"decode", "prefill", "istemdeki token", "openai-community/gpt2, T4, vllm"}
+    left = [each for each in labels if re.search("[A-Za-z]{3}", each) and each not in same]
+    assert labels
+    assert not [each for each in left if each.isascii()]

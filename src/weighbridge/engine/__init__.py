@@ -124,7 +124,8 @@ class Spending(NamedTuple):
     An engine that sizes its own pool states its ``capacity``, the lines that it would log, and why
     it would not start; one that takes what the workload needs leaves them out. ``host`` is what
     it takes of host memory, where that is part of the plan. ``tokens`` are other lengths than those
-    asked about, where the engine finds the context by itself.
+    asked about, where the engine finds the context by itself. ``settings`` say what was settled;
+    ``weights``, their format, and ``activations``, the type that is computed in, always.
     """
 
     devices: tuple[DeviceSpending, ...]

@@ -6,7 +6,7 @@ from typing import Any
 
 from weighbridge.measure.accuracy.figure import Figure
 from weighbridge.measure.accuracy.report import Report
-from weighbridge.show.plots import check_path, new_figure, save
+from weighbridge.show.plots import Words, check_path, new_figure, save, words_for
 from weighbridge.units import GIB
 
 PANELS = (("bytes", "GiB", 1 / GIB), ("s", "ms", 1e3))
@@ -17,13 +17,14 @@ def plot_accuracy(report: Report, path: str) -> None:
     where = check_path(path)
     drawn = [figure for figure in report.figures if figure.measured > 0 < figure.predicted]
     panels = [p for p in PANELS if any(f.unit == p[0] for f in drawn)] or [PANELS[0]]
+    words = words_for(where)
     figure, axes = new_figure(len(panels))
     for panel, (unit, shown, scale) in zip(axes, panels, strict=True):
-        _panel(panel, [f for f in drawn if f.unit == unit], shown, scale)
+        _panel(panel, [f for f in drawn if f.unit == unit], shown, scale, words)
     save(figure, where)
 
 
-def _panel(axes: Any, figures: list[Figure], shown: str, scale: float) -> None:
+def _panel(axes: Any, figures: list[Figure], shown: str, scale: float, words: Words) -> None:
     names = sorted({figure.set for figure in figures})
     for name in names:
         mine = [figure for figure in figures if figure.set == name]
@@ -37,6 +38,6 @@ def _panel(axes: Any, figures: list[Figure], shown: str, scale: float) -> None:
         ends = [f(x.measured for x in figures) * scale for f in (min, max)]
         axes.plot(ends, ends, color="0.4", linewidth=0.8)
         axes.legend(fontsize=7)
-    axes.set_xlabel(f"measured, {shown}")
-    axes.set_ylabel(f"predicted, {shown}")
+    axes.set_xlabel(words(f"measured, {shown}"))
+    axes.set_ylabel(words(f"predicted, {shown}"))
     axes.grid(visible=True, which="major", alpha=0.3)

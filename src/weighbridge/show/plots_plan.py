@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from weighbridge.planner import DevicePlan, Plan, plan_request
 from weighbridge.show.labels import label, look, place
-from weighbridge.show.plots import _plain, new_figure, save
+from weighbridge.show.plots import Words, new_figure, numbered, plain, save, words_for
 from weighbridge.units import GIB
-from weighbridge.words import say
 
 SHORTEST, UNKNOWN_POSITIONS = 1024, 131_072
 MOST_BARS = 16
-Words = Callable[[str], str]
 
 
 def plot_plan(plan: Plan, path: Path) -> None:
-    """The devices at their peaks against what is usable, and the fullest one by context.
-
-    Matplotlib's own font lacks Chinese and joins no Persian, so a PNG is in English.
-    """
-    words: Words = say if path.suffix.lower() == ".svg" else str
+    """The devices at their peaks against what is usable, and the fullest one by context."""
+    words = words_for(path)
     swept = contexts_of(plan)
     figure, panels = new_figure(2 if swept else 1)
     _bars(panels[0], plan.devices[:MOST_BARS], words)
@@ -55,8 +49,9 @@ def _bars(axes: Any, devices: tuple[DevicePlan, ...], words: Words) -> None:
             start += size / GIB
         if device.usable is not None:
             axes.plot([device.usable / GIB] * 2, [row - 0.4, row + 0.4], color="black")
-    axes.set_yticks(range(len(devices)), [str(device.index) for device in devices])
+    axes.set_yticks(range(len(devices)), [words(str(each.index)) for each in devices])
     axes.set_ylim(len(devices) + 0.2, -0.6)
+    numbered(axes.xaxis, words)
     axes.set_xlabel("GiB")
     axes.set_ylabel(words("card"))
     axes.legend(fontsize=8, loc="lower center", ncols=3, frameon=False)
@@ -73,7 +68,7 @@ def _by_context(axes: Any, plan: Plan, lengths: list[int], words: Words) -> None
         axes.axhline(usable / GIB, color="black")
         axes.text(lengths[0], usable / GIB, " " + words("usable"), va="bottom", fontsize=8)
     axes.set_xscale("log", base=2)
-    _plain(axes, lengths)
+    plain(axes, lengths, words)
     axes.set_xlabel(words("context"))
     axes.set_ylabel("GiB")
     axes.grid(visible=True, alpha=0.3)
