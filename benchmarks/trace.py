@@ -155,7 +155,7 @@ def main() -> None:
 
 
 def keep(file: Path, model: str, layers: int, way: str, found: dict[str, float] | str) -> None:
-    """One line of docs/accuracy_trace_cost.jsonl."""
+    """One line of docs/accuracy-trace-cost.jsonl."""
     row = {"over": found} if isinstance(found, str) else found
     head = {"model": model, "layers": str(layers or "all"), "way": way}
     with file.open("a", encoding="utf-8") as out:

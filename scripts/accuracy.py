@@ -16,7 +16,7 @@ from weighbridge.measure.accuracy.report import Report, baseline_text, read_base
 from weighbridge.measure.accuracy.transformers import Result, predict, rows
 
 REPORT = ROOT / "docs" / "accuracy.md"
-BASELINE = ROOT / "docs" / "accuracy_baseline.json"
+BASELINE = ROOT / "docs" / "accuracy-baseline.json"
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -133,7 +133,7 @@ def baseline(*, check: bool) -> bool:
     if not check:
         return write(BASELINE, baseline_text(found), check=False)
     worse = regressions(found, read_baseline(str(BASELINE)))
-    print("\n".join(worse) or "no set of rows is worse than docs/accuracy_baseline.json")
+    print("\n".join(worse) or "no set of rows is worse than docs/accuracy-baseline.json")
     old = stale(found)
     if old:
         print(f"run python -m scripts.documents.accuracy: {', '.join(old)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Fleets, simulated against measured, written into docs/accuracy_fleet.md and .json.
+"""Fleets, simulated against measured, written into docs/accuracy-fleet.md and .json.
 
 `python -m scripts.accuracy_fleet` (`--check` compares; numpy is needed). Open loops are simulated
 here: no constant was fitted on any of them. Closed loops come from ``fleet_held_out.csv.gz``, each
@@ -29,8 +29,8 @@ from weighbridge.fleet.workload import ask, means_of
 from weighbridge.measure.accuracy.truth import csv_rows
 from weighbridge.request import make_request
 
-REPORT = ROOT / "docs" / "accuracy_fleet.md"
-DATA = ROOT / "docs" / "accuracy_fleet.json"
+REPORT = ROOT / "docs" / "accuracy-fleet.md"
+DATA = ROOT / "docs" / "accuracy-fleet.json"
 MEASURES = ("ttft", "tpot", "e2e")
 HEADER = ("runs", "first token", "each token", "answer", "bias of the first", "each", "answer")
 # Enough of a stage for its means.

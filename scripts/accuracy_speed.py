@@ -1,4 +1,4 @@
-"""Predicted against measured speed, written into docs/accuracy_speed.md and .json.
+"""Predicted against measured speed, written into docs/accuracy-speed.md and .json.
 
 `python -m scripts.accuracy_speed` (`--check` compares; the extra `fit` is needed).
 
@@ -22,8 +22,8 @@ from scripts.report import ROOT, table, write
 from weighbridge.measure.accuracy.truth import csv_rows
 from weighbridge.speed.constants import fitted_engines, fitted_from
 
-REPORT = ROOT / "docs" / "accuracy_speed.md"
-DATA = ROOT / "docs" / "accuracy_speed.json"
+REPORT = ROOT / "docs" / "accuracy-speed.md"
+DATA = ROOT / "docs" / "accuracy-speed.json"
 WORST = 20
 HEADER = ("rows", "median error", "mean", "90 % within", "bias")
 REASONS = {

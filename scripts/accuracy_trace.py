@@ -1,7 +1,7 @@
-"""Traced against measured: `python -m scripts.accuracy_trace` writes docs/accuracy_trace.md.
+"""Traced against measured: `python -m scripts.accuracy_trace` writes docs/accuracy-trace.md.
 
 Tracing every published run takes half an hour on two cores, so that what was traced is kept in
-docs/accuracy_trace.jsonl, one line for each row of truth with the versions that traced it.
+docs/accuracy-trace.jsonl, one line for each row of truth with the versions that traced it.
 
     python -m scripts.accuracy_trace                 # write the document from the kept lines
     python -m scripts.accuracy_trace --check         # compare instead, and trace the operators anew
@@ -20,9 +20,9 @@ from typing import Any
 from scripts.report import ROOT, table, write
 
 TRUTH = ROOT / "tests" / "truth"
-KEPT = ROOT / "docs" / "accuracy_trace.jsonl"
-COST = ROOT / "docs" / "accuracy_trace_cost.jsonl"
-REPORT = ROOT / "docs" / "accuracy_trace.md"
+KEPT = ROOT / "docs" / "accuracy-trace.jsonl"
+COST = ROOT / "docs" / "accuracy-trace-cost.jsonl"
+REPORT = ROOT / "docs" / "accuracy-trace.md"
 SETS = ("training_operators", "training_peft", "training_fsdp_qlora")
 FAR = 0.20
 # Rows that no trace of PyTorch operators can answer, by what they run.
@@ -115,7 +115,7 @@ def figures(errors: Iterable[float]) -> tuple[str, ...]:
 
 
 def report() -> str:
-    """docs/accuracy_trace.md."""
+    """docs/accuracy-trace.md."""
     lines = kept()
     groups: dict[str, list[float]] = {}
     every, far, without = [], [], []
@@ -208,7 +208,7 @@ def main() -> int:
             same &= trace_row(row).get("bytes") == lines.get(row["id"], {}).get("bytes")
     print(report().split("## Every row", maxsplit=1)[0])
     if not same:
-        print("docs/accuracy_trace.md is not what the program says; run scripts/accuracy_trace",
+        print("docs/accuracy-trace.md is not what the program says; run scripts/accuracy_trace",
               file=sys.stderr)  # fmt: skip
     return 0 if same else 1
 

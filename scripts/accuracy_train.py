@@ -1,4 +1,4 @@
-"""Training: predicted against measured peaks; writes docs/accuracy_training.md."""
+"""Training: predicted against measured peaks; writes docs/accuracy-training.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from scripts.report import ROOT, table, write
 from weighbridge.measure.accuracy.training import Result, predict, rows
 
-REPORT = ROOT / "docs" / "accuracy_training.md"
+REPORT = ROOT / "docs" / "accuracy-training.md"
 
 
 FAR = 0.20
@@ -49,7 +49,7 @@ def summary(results: list[Result]) -> str:
 
 
 def report(results: list[Result], fitted: list[Result], others: list[dict[str, Any]]) -> str:
-    """docs/accuracy_training.md."""
+    """docs/accuracy-training.md."""
     far = [each for each in results if abs(each.error) > FAR]
     return "\n\n".join(
         [

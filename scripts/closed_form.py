@@ -1,6 +1,6 @@
-"""Closed form against trace: `python -m scripts.closed_form` writes docs/accuracy_closed_form.md.
+"""Closed form against trace: `python -m scripts.closed_form` writes docs/accuracy-closed-form.md.
 
-What was traced is kept in docs/accuracy_closed_form.jsonl, one line for each model and pass; the
+What was traced is kept in docs/accuracy-closed-form.jsonl, one line for each model and pass; the
 closed form's side is computed anew each time, which takes the standard library only.
 
     python -m scripts.closed_form                 # write the document from the kept lines
@@ -24,8 +24,8 @@ from weighbridge.errors import InputError
 from weighbridge.model.catalog import find
 from weighbridge.trace.question import Question
 
-KEPT = ROOT / "docs" / "accuracy_closed_form.jsonl"
-REPORT = ROOT / "docs" / "accuracy_closed_form.md"
+KEPT = ROOT / "docs" / "accuracy-closed-form.jsonl"
+REPORT = ROOT / "docs" / "accuracy-closed-form.md"
 FAR = 0.20
 LIKE, REST = "Llama-like", "the rest"
 BATCH, LENGTH = 2, 2048
@@ -233,7 +233,7 @@ NOTES = f"""\
 
 
 def report() -> str:
-    """docs/accuracy_closed_form.md."""
+    """docs/accuracy-closed-form.md."""
     found, without = results()
     distant, odd = [*far(found)], [*inexact(found)]
     models = {each.case.model for each in found}
@@ -271,7 +271,7 @@ def main() -> int:
     same = write(REPORT, text, check=options.check)
     print(text.split("## By model", maxsplit=1)[0])
     if not same:
-        print("docs/accuracy_closed_form.md is not what the program says; run scripts/closed_form",
+        print("docs/accuracy-closed-form.md is not what the program says; run scripts/closed_form",
               file=sys.stderr)  # fmt: skip
     return 0 if same else 1
 

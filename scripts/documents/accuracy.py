@@ -1,7 +1,7 @@
 """`python -m scripts.documents.accuracy`: the report of `weigh accuracy` as plots and a summary.
 
 It asks for every measured row, which takes minutes; the page is made from what it writes,
-``docs/accuracy_summary.json`` and ``docs/images/*.svg``. ``scripts/accuracy --check``, which has
+``docs/accuracy-summary.json`` and ``docs/images/*.svg``. ``scripts/accuracy --check``, which has
 the figures at hand, holds those files to them (``stale``).
 """
 
@@ -18,7 +18,7 @@ from weighbridge.measure.accuracy.figure import Figure
 from weighbridge.measure.accuracy.figures import SETS
 from weighbridge.measure.accuracy.report import Group, Report, group_of
 
-SUMMARY = ROOT / "docs" / "accuracy_summary.json"
+SUMMARY = ROOT / "docs" / "accuracy-summary.json"
 IMAGES = ROOT / "docs" / "images"
 SIDE, EDGE = 300, 46
 STYLE = (

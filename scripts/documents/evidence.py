@@ -13,8 +13,8 @@ from scripts.report import ROOT
 from weighbridge.term import NAMES, Term
 from weighbridge.units import format_bytes
 
-BASELINE = ROOT / "docs" / "accuracy_baseline.json"
-SUMMARY = ROOT / "docs" / "accuracy_summary.json"
+BASELINE = ROOT / "docs" / "accuracy-baseline.json"
+SUMMARY = ROOT / "docs" / "accuracy-summary.json"
 MEASURED_BY_TERM = {
     "weights": ("vllm: weights (known)", "sglang: weights", "tensorrt-llm: weights"),
     "kv_cache": ("llama.cpp: caches, its own answer", "llama.cpp: caches, logs",
@@ -140,9 +140,9 @@ REPORTS = (
     ("accuracy-vllm.md", "vLLM"),
     ("accuracy-sglang.md", "SGLang"),
     ("accuracy-tensorrt-llm.md", "TensorRT-LLM"),
-    ("accuracy_speed.md", "speed"),
-    ("accuracy_training.md", "training"),
-    ("accuracy_trace.md", "the trace"),
-    ("accuracy_closed_form.md", "closed forms against traces"),
+    ("accuracy-speed.md", "speed"),
+    ("accuracy-training.md", "training"),
+    ("accuracy-trace.md", "the trace"),
+    ("accuracy-closed-form.md", "closed forms against traces"),
     ("models.md", "parameters of the catalogue"),
 )

@@ -66,9 +66,9 @@ HELD: dict[str, list[Callable[[], str]]] = {
         lambda: f"vLLM {versions('vllm')}",
         lambda: f"SGLang {versions('sglang')}",
         lambda: f"TensorRT-LLM {versions('tensorrt-llm')}",
-        lambda: "traces of " + mentioned(r"edit\. (\d+) models")("docs/accuracy_closed_form.md"),
+        lambda: "traces of " + mentioned(r"edit\. (\d+) models")("docs/accuracy-closed-form.md"),
         lambda: (
-            mentioned(r"\*\*all\*\* \| (\d+) ")("docs/accuracy_training.md") + " published runs"
+            mentioned(r"\*\*all\*\* \| (\d+) ")("docs/accuracy-training.md") + " published runs"
         ),
         lambda: f"`32k` = {parse_count('32k', 'x'):,} and `32K` = {parse_count('32K', 'x'):,}",
     ],

@@ -85,7 +85,7 @@ def test_what_is_worse_than_the_baseline_is_told(
 
 def test_the_committed_baseline_is_of_these_rows() -> None:
     """In full, scripts/accuracy --check; here that its rows are those of the sets."""
-    groups = json.loads((DOCS / "accuracy_baseline.json").read_text())["groups"]
+    groups = json.loads((DOCS / "accuracy-baseline.json").read_text())["groups"]
     assert {name.partition(":")[0] for name in groups} == set(SETS)
     found = Report(tuple(figures_of(["sglang", "tensorrt-llm"])))
     for group in found.groups("quantity"):

@@ -1,7 +1,7 @@
 """What schedulers and servers cost beside the steps: constants fitted on measured closed loops.
 
 ``constants.json`` is written by ``scripts/fit_fleet.py``, which names the rows that they were
-fitted on; how far they carry is in ``docs/accuracy_fleet.md``.
+fitted on; how far they carry is in ``docs/accuracy-fleet.md``.
 """
 
 from __future__ import annotations
