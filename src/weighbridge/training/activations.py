@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from weighbridge.model.facts import Layer
+from weighbridge.model.facts import Layer, Parameter
 from weighbridge.records import replace
+from weighbridge.speed.arithmetic import head_elements
 from weighbridge.training.layers import LayerTape, layer_tape
-from weighbridge.training.ranks import Stage, elements_of
+from weighbridge.training.ranks import Stage, elements_of, share_of
 from weighbridge.training.setup import Setup
 from weighbridge.training.style import norm
 from weighbridge.training.tape import Op, fixed, moments, saved
+from weighbridge.units import ceil_div
 
 CORE = frozenset({"probabilities", "probabilities:cast", "probabilities:dropped",
                   "probabilities:mask", "lse"})  # fmt: skip
@@ -149,7 +151,9 @@ def _unsaved(setup: Setup, stage: Stage) -> Any:
     ops = layer_tape(groups[0][0], setup.model.hidden, setup.style).ops
     if not ops or ops[0].reads != ("stream1",):
         return 0
-    return saved(ops[:1]) * setup.tokens
+    # Nor do the products with its output keep their weights: no gradient of their input is made.
+    casts = sum(op.fixed for op in ops if op.reads == ("x1",)) if setup.regime.casts else 0
+    return saved(ops[:1]) * setup.tokens + casts
 
 
 def _sum(made: list[tuple[Layer, int, LayerTape]], size: Any, tokens: Any) -> Any:
@@ -185,22 +189,47 @@ def before_loss(setup: Setup) -> Any:
     return size * setup.tokens
 
 
-def cast_weights(setup: Setup, stage: Stage) -> int:
-    """Copies of matrices in the type of the products that autocast keeps to the end of the forward
-    pass, and autograd until their layer's backward (aten autocast_mode.cpp, cached_cast)."""
+def head_input(setup: Setup) -> Any:
+    """The final norm's fp32 output, which the model's code holds beside the head's 16-bit copy of
+    it until its forward pass returns; without autocast the two are one."""
     if not setup.regime.casts:
         return 0
-    matrices = sum(
-        elements_of(each, setup.ranks) * count
-        for each, count in stage.parameters(setup.model)
-        if len(each.shape) >= 2 and each.role in {"linear", "expert", "head"}
-    )
-    return matrices * setup.regime.compute
+    return setup.tokens * setup.model.hidden * setup.style.residual
+
+
+def cast_weights(setup: Setup, stage: Stage, *, forward: bool = False) -> int:
+    """Copies of fp32 matrices in the type of the products under autocast, beside those that a
+    layer's tape keeps: the head's, which a tied embedding makes as well, until its backward; in the
+    forward pass those of trained weights, which autocast's own cache keeps to its end whatever is
+    computed again (aten autocast_mode.cpp, cached_cast: leaves that require a gradient)."""
+    if not setup.regime.casts:
+        return 0
+    model, ranks = setup.model, setup.ranks
+    own = any(each.role == "head" for each in model.outer)
+    elements = 0
+    if stage.last and (own or model.generates):
+        elements += ceil_div(head_elements(model), ranks.tensor)
+    kept = setup.checkpointing == "none"
+    for layer, count in stage.groups():
+        for each in layer.parameters:
+            if len(each.shape) < 2:
+                continue
+            if kept and each.role == "expert" and not _packed(setup, each):
+                elements += count * elements_of(each, ranks)
+            elif forward and not kept and each.role in {"linear", "router", "expert"}:
+                elements += count * ceil_div(setup.trained(each), share_of(each, ranks))
+    return elements * setup.regime.compute
+
+
+def _packed(setup: Setup, weight: Parameter) -> bool:
+    return setup.storage is not None and setup.storage.stores(weight)
 
 
 def rotary(setup: Setup) -> Any:
-    """Cosines and sines of the positions of one sequence."""
-    return 2 * setup.style.tokens * setup.model.rotary_width * setup.regime.compute
+    """Cosines and sines of the positions of one sequence; under autocast as wide as the stream,
+    whose type they take (modeling_llama.py, LlamaRotaryEmbedding)."""
+    element = setup.regime.residual if setup.regime.casts else setup.regime.compute
+    return 2 * setup.style.tokens * setup.model.rotary_width * element
 
 
 def mask(setup: Setup) -> int:

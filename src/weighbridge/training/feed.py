@@ -54,7 +54,10 @@ def activation(inner: Any, gated: bool, style: Style, prefix: str, rows: Any = 1
     c, makes = style.compute * rows, f"{prefix}product"
     if not gated:
         count = style.quirk.plain_saves
-        saves: tuple[tuple[str, Any], ...] = ((f"{prefix}in0:out", count * inner * c),)
+        # Autocast widens pow: of a written out tanh-GELU's tensors only half the input is 16 bit.
+        wide = FP32 * rows if style.casts else c
+        size = inner * (c + (count - 1) * wide)
+        saves: tuple[tuple[str, Any], ...] = ((f"{prefix}in0:out", size),)
         if not count:
             saves = ((makes, inner * c),)
         return [Op((f"{prefix}in0",), makes, saves, (inner * c,), inner * c)]

@@ -14,6 +14,7 @@ from weighbridge.training.activations import (
     before_loss,
     cast_weights,
     further_masks,
+    head_input,
     kept_by_layers,
     mask,
     rotary,
@@ -123,8 +124,8 @@ def offloads_states(setup: Setup) -> bool:
 
 def _forward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: LossBytes,
              buffers: Buffers, alive: float) -> Moment:  # fmt: skip
-    end = before_loss(setup) if stage.last else 0
-    size = _alive(kept.layers, alive) + end + _common(setup) + cast_weights(setup, stage)
+    end = before_loss(setup) + head_input(setup) if stage.last else 0
+    size = _alive(kept.layers, alive) + end + _common(setup) + cast_weights(setup, stage, forward=True)
     spread = _spread(kept, alive)
     words = f"{kept.formula}" + (f" × {alive:g} micro-batches in flight" if alive > 1 else "")
     logits = loss.forward + loss.outputs  # the step before left its outputs in the loop's hands
@@ -151,11 +152,10 @@ def _backward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: Loss
     low, high = _spread(kept, alive)
     common, flow = _common(setup), int(stream(setup))
     end = (before_loss(setup) if stage.last else 0) + further_masks(setup, stage)
+    end += cast_weights(setup, stage)
     before = _accumulated(setup, states)
     finished = gradients_held(setup, states)
     found: list[Moment] = []
-    if setup.checkpointing == "none":
-        end += cast_weights(setup, stage)
     if stage.last:
         found.append(
             Moment(

@@ -14,6 +14,8 @@ from weighbridge.training.tape import Op
 FP32 = 4
 # Outputs of norms: with sequence parallelism each rank keeps its part and gathers them again.
 STREAM = frozenset({"x1", "x2"})
+# Under autocast a norm's output is fp32, also a latent's, as its weight is; products give 16 bit.
+NORMED = STREAM | {"q_latent", "kv_latent"}
 
 
 @record
@@ -51,6 +53,18 @@ class Style:
         """Elements of a width that tensor parallelism divides, at least one."""
         return -(-width // self.tensor)
 
+    def widened(self, reads: str) -> bool:
+        """Whether autocast finds this tensor in fp32, and so copies it for each of its products."""
+        return self.casts and self.residual != self.compute and reads in NORMED
+
+    def cast(self, weight: Parameter) -> int:
+        """Bytes of an fp32 matrix's copy in the type of the products, which autograd keeps for the
+        gradient of the input (aten autocast_mode.cpp, cached_cast); a packed weight is made in that
+        type anyway."""
+        if not self.casts or (self.packed is not None and self.packed.stores(weight)):
+            return 0
+        return -(-weight.elements // self.tensor) * self.compute
+
     def unpacked(self, weight: Parameter) -> int:
         """Bytes of the matrix that a product with a packed weight makes first, forward and
         backward (bitsandbytes autograd/_functions.py, MatMul4Bit); 0 for any other weight."""
@@ -71,37 +85,44 @@ def linear(
 ) -> Op:
     """``makes`` = ``reads`` · weightᵀ, with its adapter; ``rows`` per token (experts: top_k).
 
-    A trained weight keeps its input: in the type of the products, or, under autocast, a copy of its
-    own. An adapter keeps its input in its own type (a copy per layer where that differs, or where
-    dropout makes one, with a mask of one byte), and the low-rank product (peft lora/layer.py); in
-    backward it hands on a gradient of that input beside the weight's own.
+    A trained weight keeps its input in the type of the products: where autocast finds fp32, a copy
+    of its own. An adapter keeps its input in its own type (a copy per layer where that differs, or
+    where dropout makes one, with a mask of one byte), and the low-rank product (peft
+    lora/layer.py); in backward it hands on a gradient of that input beside the weight's own.
     """
     c, adapters = style.compute, style.adapters
     saves: list[tuple[str, Any]] = []
     grads, scratch, trains = into * c * rows, 0, 0
     held = style.wide(into) if reads in STREAM else into
     if style.trains:
-        key = f"{reads}>{makes}" if style.casts and style.residual != c else reads
+        # Attention's output and an activation are 16 bit already: what saved them saved the input.
+        key = f"{reads}>{makes}" if style.widened(reads) else reads
         saves.append((key, held * c * rows))
         trains = weight.elements
-    fixed, early = 0, False
+    fixed, early = style.cast(weight), False
+    scratch_fixed = style.unpacked(weight)
     if adapters is not None and weight.name in adapters.wrapped:
         saves.append((reads, held * c))
         trains, fixed = adapters.elements(weight), weight.elements * c
+        scratch_fixed += fixed
     elif adapters is not None and adapters.on(weight):
-        own = adapters.element != c or adapters.dropout
-        kept = held * adapters.element
+        own = adapters.element != c or adapters.dropout or style.widened(reads)
+        # Under autocast A and B are products too: it casts the adapter's fp32 input to 16 bit.
+        element = c if style.casts else adapters.element
+        kept = held * element
+        if style.casts:
+            fixed += sum(each.elements for each in adapters.matrices(weight)[:2]) * c
         saves.append((f"{reads}>{makes}" if own else reads, kept))
         if adapters.dropout:
             saves.append((f"{makes}:mask", held))
-        saves.append((f"{makes}:low", adapters.rank * adapters.element))
+        saves.append((f"{makes}:low", adapters.rank * element))
         scratch, early = kept, not style.trains
         trains = adapters.elements(weight)
         if adapters.dora:
             saves.append((f"{makes}:base", out * c))
             saves.append((f"{makes}:scaled", out * adapters.element))
     return Op((reads,), makes, tuple(saves), (grads,), out * c * rows, scratch, trains, fixed,
-              fixed + style.unpacked(weight), early)  # fmt: skip
+              scratch_fixed, early)  # fmt: skip
 
 
 def norm(
