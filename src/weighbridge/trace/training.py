@@ -8,7 +8,7 @@ from typing import Any
 
 from weighbridge.errors import RequestError
 from weighbridge.term import Term
-from weighbridge.trace.question import Question
+from weighbridge.trace.question import DTYPES, Question
 
 OPTIMIZERS = {
     "adamw_torch_fused": "adamw",
@@ -33,6 +33,7 @@ def options_of(question: Question) -> dict[str, Any]:
     """The options of ``weigh train`` that ask the same."""
     if question.optimizer not in OPTIMIZERS:
         raise RequestError(f"the closed form has no optimizer {question.optimizer}")
+    wide = DTYPES[question.dtype] == "float32"
     options: dict[str, Any] = {
         "method": question.method,
         "micro_batch": question.batch,
@@ -49,7 +50,9 @@ def options_of(question: Question) -> dict[str, Any]:
             "lora_rank": question.rank,
             "lora_targets": question.targets,
             "dora": question.use_dora,
-            "adapter_dtype": "fp32" if question.adapters_fp32 else "bf16",
+            "lora_dropout": question.lora_dropout,
+            # PEFT makes adapters in the type of the weights, and widens 16 bit if told to.
+            "adapter_dtype": "fp32" if question.adapters_fp32 or wide else "bf16",
         }
     if question.method == "qlora":
         options |= {

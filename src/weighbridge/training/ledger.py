@@ -94,6 +94,7 @@ def _loss(setup: Setup) -> LossBytes:
         model.hidden,
         outputs=setup.training.keep_outputs,
         fp32=setup.style.compute == 4,
+        widened=setup.regime.casts,
     )
     if not setup.style.quirk.capped or setup.loss.name in {"cut", "liger"}:
         return made

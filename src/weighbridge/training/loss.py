@@ -52,6 +52,7 @@ LOSSES = {
                 "arXiv:2411.09009 (cut cross-entropy): logits are never written out"),
 }  # fmt: skip
 CHUNKS = 8
+FP32 = 4
 
 
 class LossBytes(NamedTuple):
@@ -65,9 +66,17 @@ class LossBytes(NamedTuple):
 
 
 def loss_bytes(
-    loss: Loss, tokens: Any, vocab: Any, hidden: int, *, outputs: bool, fp32: bool
-) -> LossBytes:
-    """Bytes of the loss over ``tokens`` with ``vocab`` logits each on this rank."""
+    loss: Loss, tokens: Any, vocab: Any, hidden: int, *, outputs: bool, fp32: bool,
+    widened: bool = False,
+) -> LossBytes:  # fmt: skip
+    """Bytes of the loss over ``tokens`` with ``vocab`` logits each on this rank.
+
+    ``widened``: under autocast accelerate turns the outputs that the loop keeps into fp32
+    (utils/operations.py, convert_outputs_to_fp32).
+    """
+    if widened and outputs and loss.name == "hf":
+        more = FP32 - loss.outputs
+        loss = loss._replace(kept=loss.kept + more, backward=loss.backward + more, outputs=FP32)
     logits = tokens * vocab
     if loss.name == "cut":
         small = 8 * tokens
