@@ -126,7 +126,8 @@ def offloads_states(setup: Setup) -> bool:
 def _forward(setup: Setup, stage: Stage, states: States, kept: Kept, loss: LossBytes,
              buffers: Buffers, alive: float) -> Moment:  # fmt: skip
     end = before_loss(setup) + head_input(setup) if stage.last else 0
-    size = _alive(kept.layers, alive) + end + _common(setup) + cast_weights(setup, stage, forward=True)
+    end += cast_weights(setup, stage, forward=True)
+    size = _alive(kept.layers, alive) + end + _common(setup)
     spread = _spread(kept, alive)
     words = f"{kept.formula}" + (f" × {alive:g} micro-batches in flight" if alive > 1 else "")
     logits = loss.forward + loss.outputs  # the step before left its outputs in the loop's hands
@@ -322,8 +323,8 @@ ACTIVATIONS = (
     "tensors saved by the code of Transformers 5.23 for this kind of layer, listed on the meta "
     "device; byte-exact for Llama against PyTorch's own accounting. Bounds: other versions and "
     "frameworks keep up to 5 % less and 15 % more, eager attention in older versions 50 % more, "
-    "ranks whose experts are chosen more often as well; autocast, whose casts were not traced, "
-    "15 % either way"
+    "ranks whose experts are chosen more often as well; autocast 15 % either way, as "
+    "loops differ in what they cast"
 )
 BUFFERS = "torch FSDP2, DDP and DeepSpeed sources; see training/buffers.py"
 
