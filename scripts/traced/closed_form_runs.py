@@ -50,8 +50,6 @@ def _described(log: Log, question: Question) -> dict[str, Any]:
     found = peaks(log, question.granularity)
     last = {"prefill": "prefill", "decode": "decode"}.get(question.run, str(question.steps))
     chosen = [each for each in found if each.phase.rpartition(" ")[2] == last]
-    if question.run == "decode":
-        chosen = chosen[-1:]
     if not chosen:
         return {"failed": "no such phase: the model has no cache to decode with"}
     top = max(chosen, key=lambda each: each.bytes)

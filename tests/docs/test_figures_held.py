@@ -104,6 +104,7 @@ STATED = {
         "4",
         "404",
         "128256",
+        "3",
     },
     "docs/library.md": {"1.0"},
     "docs/how-to/check-in-ci.md": {"1", "2"},

@@ -22,7 +22,7 @@ def build(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Run:
     add("--root", metavar="DIR", help="let models be named by paths inside this folder")
     add("--hub", action="store_true", help="let models be named org/name, and ask the Hub of them")
     add("--workers", type=count("--workers"), default=3, metavar="N",
-        help="questions answered at once (default 2)")  # fmt: skip
+        help="questions answered at once (default 3)")  # fmt: skip
     add("--seconds", type=count("--seconds"), default=10, metavar="N",
         help="the longest that one answer may take (default 10)")  # fmt: skip
     add("--long-seconds", type=count("--long-seconds"), default=120, metavar="N",

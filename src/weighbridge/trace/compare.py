@@ -48,7 +48,9 @@ def compare(name: str, question: Question, trace: Trace) -> Comparison:
     """The trace's peak beside what the closed form says of the same request."""
     phase = trace.peak
     if question.run == "decode":
-        phase = next(each for each in reversed(trace.phases) if each.name == "decode")
+        # The first step still begins with what windows leave of the prompt; the last holds most.
+        steps = [each for each in trace.phases if each.name == "decode"]
+        phase = max(steps, key=lambda each: each.peak_bytes)
     traced = summed(term for term in trace.terms(phase))
     try:
         closed = summed(closed_terms(name, question))
