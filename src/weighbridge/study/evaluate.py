@@ -18,7 +18,7 @@ from weighbridge.study.read import Study
 from weighbridge.units import MIB
 
 # Points of one evaluation: its arrays stay in a core's own cache.
-BLOCK = 16_384
+BLOCK = 32_768
 # Bytes of a block whose freeing makes the C library keep what is freed.
 KEPT = 16 * MIB
 FEWEST = 16
