@@ -216,13 +216,14 @@ def prompt_cost(work: Work, cost: Cost, tokens: Any) -> Prompt:
     The step reads the weights anyway; experts with few tokens each compute below their rate.
     """
     c, rates = cost.constants, cost.rates
-    each = maximum(tokens * work.top_k / work.experts, 1.0)
-    expert = c.expert_prefill_rate * rates.expert * each / (each + c.half_rows)
-    compute = (
-        work.dense_operations / (c.prefill_rate * rates.dense)
-        + work.expert_operations / expert
-        + work.mixing_operations / (c.attention_rate * rates.plain)
-    )
+    dense = work.dense_operations / (c.prefill_rate * rates.dense)
+    expert: Any = 0.0
+    if not nothing(work.expert_operations):
+        each = maximum(tokens * work.top_k / work.experts, 1.0)
+        rate = c.expert_prefill_rate * rates.expert * each / (each + c.half_rows)
+        expert = work.expert_operations / rate
+    mixing = work.mixing_operations / (c.attention_rate * rates.plain)
+    compute = added(dense, expert, mixing)
     fixed = c.prefill_layer * work.layers + work.messages * latency(cost, work.ranks)
     return Prompt(compute, reductions(work, cost, fixed=False), fixed)
 

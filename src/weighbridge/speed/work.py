@@ -124,6 +124,9 @@ def _work(shape: Shape, rows: Any, sequences: Any, seen: Pass, cache: Any) -> Wo
     mixtures = shape.kernels.mixtures
     both = layout.data > 1 and layout.expert
     reduced = (2 * shape.layers - (mixtures if both else 0)) if layout.tensor > 1 else 0
+    # What nobody sends and no expert computes is the number 0: no array is made of it.
+    sent = rows * shape.hidden * 2 if layout.tensor > 1 or layout.pipeline > 1 else 0
+    exchanged = rows * shape.hidden * 2 * min(shape.top_k, ranks) if layout.data > 1 else 0
     return Work(
         rows=rows,
         routed=rows * layout.data,
@@ -134,14 +137,14 @@ def _work(shape: Shape, rows: Any, sequences: Any, seen: Pass, cache: Any) -> Wo
         experts=shape.experts,
         top_k=shape.top_k,
         cache_bytes=cache * sequences,
-        state_bytes=state * sequences,
+        state_bytes=state * sequences if state else 0,
         dense_operations=2 * shape.dense_elements * rows + 2 * shape.head * sequences,
-        expert_operations=2 * shape.visited * rows / layout.tensor,
+        expert_operations=2 * shape.visited * rows / layout.tensor if shape.visited else 0,
         mixing_operations=mixing * rows if seen.absorbed else mixing * sequences,
         ranks=ranks,
         messages=reduced,
-        message_bytes=rows * shape.hidden * 2,
+        message_bytes=sent,
         exchanges=2 * mixtures if layout.data > 1 else 0,
-        exchange_bytes=rows * shape.hidden * 2 * min(shape.top_k, ranks),
+        exchange_bytes=exchanged,
         hops=layout.pipeline - 1,
     )
