@@ -264,4 +264,4 @@ def test_refuses_hostile_indexes(tmp_path: Path, name: str) -> None:
     assert str(tmp_path / INDEX) in message
     assert message.isprintable()
     assert len(message) < 400 + len(str(tmp_path))
-    assert best < 0.05
+    assert best < 0.5  # far from what a list that is walked for every shard would take

@@ -12,12 +12,9 @@ from typing import Any, NamedTuple
 
 from weighbridge.engine.transformers import versions
 from weighbridge.engine.transformers.liveness import Liveness, liveness
-from weighbridge.engine.transformers.scan import FORMULA as SCAN
-from weighbridge.engine.transformers.scan import scan
 from weighbridge.engine.transformers.setup import Setup
 from weighbridge.model.facts import Layer, Mixer
 from weighbridge.model.feed_forward import Dense, MixtureOfExperts
-from weighbridge.model.mixers.mamba import Mamba
 from weighbridge.model.mixers.mla import LatentAttention
 from weighbridge.units import maximum
 
@@ -44,9 +41,11 @@ def prefill_moments(setup: Setup, layer: Layer, batch: Any, tokens: Any) -> Iter
     yield _certain(
         "norm", rows * hidden * (3 * element + 8), "b·T·(3H·e + fp32 input and product 8H)"
     )
-    if isinstance(layer.mixer, Mamba):
+    if type(layer.mixer).__name__ == "Mamba":  # by name: other models need not import it
+        from weighbridge.engine.transformers.scan import FORMULA, scan
+
         found = scan(layer.mixer, hidden, element, rows)
-        yield Moment("scan", found.plain, found.fused, found.plain, SCAN)
+        yield Moment("scan", found.plain, found.fused, found.plain, FORMULA)
         return
     yield from _attention(setup, layer.mixer, live, batch, tokens, tokens)
 

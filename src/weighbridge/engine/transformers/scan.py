@@ -5,15 +5,13 @@ the end of ``mamba_selective_scan`` (transformers 5.23 models/mamba/modeling_mam
 discrete_A, discrete_B and deltaB_u in fp32 (12·I·N), both halves of ``in_proj``, the convolution's
 output, ``time_step`` and ``dt``, the list of outputs and their stack (7e·I), two fp32 tensors of
 the product with D (8·I), the columns of ``x_proj``, and the layer's input in fp32 with its norm
-and the embeddings (H·(2e + 4)). Not fitted: it gives the live bytes of Mamba-130M to the byte, in
-bf16 at 16 tokens and in fp32 at 512 (measurements/).
+and the embeddings (H·(2e + 4)). Read from that code and corrected on two records, whose live bytes
+it gives to the byte: Mamba-130M in bf16 at 16 tokens and in fp32 at 512 (measurements/).
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-
-from weighbridge.model.mixers.mamba import Mamba
 
 FORMULA = "b·T·(12·I·N + I·(7e + 8) + (R + 2N)·e + H·(2e + 4)) + 4·I·N"
 
@@ -25,7 +23,7 @@ class Scan(NamedTuple):
     fused: Any
 
 
-def scan(mixer: Mamba, hidden: int, element: int, rows: Any) -> Scan:
+def scan(mixer: Any, hidden: int, element: int, rows: Any) -> Scan:
     """Bytes alive in one layer at the scan's end; ``rows`` are sequences × tokens."""
     inner, states = mixer.inner, mixer.state_size
     columns = next((p.shape[0] for p in mixer.parameters if "x_proj" in p.name), 2 * states)
