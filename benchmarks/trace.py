@@ -84,7 +84,7 @@ def by_extend(question: object) -> int:
     from weighbridge.trace.depth import extended
 
     _, _, deep = extended(question)  # type: ignore[arg-type]
-    return max(each["peak_bytes"] for each in deep["phases"])
+    return max(int(each["peak_bytes"]) for each in deep["phases"])
 
 
 def by_memtracker(question: object) -> int:

@@ -29,7 +29,7 @@ STYLE = (
 
 def main() -> None:
     """Collect, draw, write."""
-    made = collect(SETS)
+    made = collect(list(SETS))
     IMAGES.mkdir(exist_ok=True)
     for name, text in pictures(made.figures).items():
         (IMAGES / name).write_text(text, encoding="utf-8")

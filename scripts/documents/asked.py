@@ -33,7 +33,9 @@ SERVED: dict[str, tuple[str, dict[str, Any]]] = {
     "llama.cpp": ("llama-3.1-8b", {"on": "rtx-4090", "weights": "q4_k_m", "context": 8192}),
     "ollama": ("llama-3.1-8b", {"on": "rtx-4090", "weights": "q4_k_m", "context": 8192}),
 }
-STATES = {"transformers": ("falcon-mamba-7b", {"on": "rtx-4090"})}
+STATES: dict[str, tuple[str, dict[str, Any]]] = {
+    "transformers": ("falcon-mamba-7b", {"on": "rtx-4090"})
+}
 TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "full training": ("llama-3.1-8b", {"method": "full", "on": "8xh100", "sharding": "fsdp2"}),
     "mixed precision": ("llama-3.1-8b", {"method": "full", "on": "8xh100", "sharding": "zero3",
