@@ -188,7 +188,8 @@ NOTES = """\
 What `python benchmarks/trace.py` prints, its rows taken one at a time on two shared cores: two
 training steps of one sequence of 2,048 tokens, checkpointed; CPU seconds after the imports.
 PyTorch's MemTracker sums all live storages again at each operator, so that its time grows with the
-square of the depth; it was not run on the two larger models. Its peaks lack cuBLAS' two workspaces and the rounding to 512 bytes."""
+square of the depth; it was not run on the two larger models. Its peaks lack cuBLAS' two
+workspaces and the rounding to 512 bytes."""
 
 
 def main() -> int:
